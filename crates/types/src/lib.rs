@@ -1,0 +1,16 @@
+//! The vocabulary of NodePanel: ids, stored resources, API bodies, wire messages, error codes and the rules
+//! that are pure functions of them.
+//!
+//! This crate does no I/O, reads no clock and makes no random value; every other crate depends on it and it
+//! depends on none of them.
+
+pub mod clock;
+pub mod component;
+pub mod id;
+pub mod limits;
+pub mod state;
+pub mod stats;
+pub mod time;
+
+pub use id::{ApiKeyId, EnrolmentId, JobId, NodeId, RequestId, ServerId, SessionId, TemplateId, UserId, WorkerId};
+pub use time::{Millis, Timestamp};

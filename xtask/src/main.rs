@@ -1,0 +1,2 @@
+//! Build, run, test, generate, bench.
+fn main() {}
