@@ -12,7 +12,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// Where ids and secrets come from.
 pub trait IdSource: Send + Sync + 'static {
-    /// A fresh UUIDv7.
+    /// A fresh `UUIDv7`.
     fn uuid(&self) -> Uuid;
 
     /// Fills `bytes` from the operating system's generator (or, in a simulation, from a seed).

@@ -1,6 +1,6 @@
 //! Typed ids, from one list. An id of one kind never passes for an id of another.
 //!
-//! On the wire and in the store an id is a UUID in its hyphenated lower-case form. New ids are UUIDv7, so that
+//! On the wire and in the store an id is a UUID in its hyphenated lower-case form. New ids are `UUIDv7`, so that
 //! keys in the store sort by age; this crate only parses them, making one is `clock::IdSource`'s work.
 
 use std::{fmt, str::FromStr};
@@ -37,7 +37,7 @@ macro_rules! typed_ids {
                 &self.0
             }
 
-            /// The last eight hexadecimal digits (random in a UUIDv7): enough to tell things apart in a log
+            /// The last eight hexadecimal digits (random in a `UUIDv7`): enough to tell things apart in a log
             /// or a file name, never enough to look one up.
             pub fn short(&self) -> String {
                 let text = self.0.simple().to_string();

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod state;
 pub mod stats;
 pub mod time;
+pub mod wire;
 
 pub use id::{ApiKeyId, EnrolmentId, JobId, NodeId, RequestId, ServerId, SessionId, TemplateId, UserId, WorkerId};
 pub use time::{Millis, Timestamp};

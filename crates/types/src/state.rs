@@ -354,13 +354,12 @@ pub fn allowed(action: PowerAction, phase: Option<&Phase>, reachable: bool) -> R
         (PowerAction::Start, Phase::Stopping { .. }) => {
             Err("The server is stopping; start it when it has stopped, or use restart.".to_owned())
         }
-        (PowerAction::Start, Phase::Stopped { .. } | Phase::Crashed { .. } | Phase::CrashLooping { .. }) => Ok(()),
         (PowerAction::Stop, Phase::Stopped { .. }) => Err("The server is already stopped.".to_owned()),
         (PowerAction::Stop, Phase::Stopping { .. }) => {
             Err("The server is already stopping; use kill if it takes too long.".to_owned())
         }
         (PowerAction::Restart, Phase::Stopped { .. }) => Err("The server is stopped: use start.".to_owned()),
-        (PowerAction::Stop | PowerAction::Restart, _) => Ok(()),
+        (PowerAction::Start | PowerAction::Stop | PowerAction::Restart, _) => Ok(()),
     }
 }
 
