@@ -4,10 +4,13 @@
 //! This crate does no I/O, reads no clock and makes no random value; every other crate depends on it and it
 //! depends on none of them.
 
+pub mod api;
 pub mod clock;
 pub mod component;
 pub mod id;
 pub mod limits;
+pub mod permission;
+pub mod problem;
 pub mod state;
 pub mod stats;
 pub mod time;
