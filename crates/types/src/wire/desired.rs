@@ -31,6 +31,9 @@ pub struct DesiredServer {
     pub install_serial: u64,
     /// Debian packages that the host must have before the installation.
     pub packages: Vec<String>,
+    /// Programs that the host must have before the installation, from wherever.
+    #[serde(default)]
+    pub programs: Vec<Program>,
     /// What the installation does, in order.
     pub install: Vec<InstallStep>,
     /// How long the whole installation may take.
@@ -41,6 +44,16 @@ pub struct DesiredServer {
     pub crash: CrashPolicy,
     /// What its owner asked for last.
     pub power: PowerIntent,
+}
+
+/// A program that comes to a host in more ways than one. The package is installed only when the program is not
+/// in `PATH`: Debian's `npm`, for one, removes the Node.js that somebody installed from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The program's name, without a slash.
+    pub name: String,
+    /// The Debian package that provides it.
+    pub package: String,
 }
 
 /// An address and port of a server.
