@@ -1,0 +1,121 @@
+//! The agent's side of a shim's socket.
+//!
+//! A [`ShimClient`] holds one connection for requests; a watch and a console stream each open their own. Every
+//! call has a deadline. A client whose connection broke reconnects on the next call, so that a request may be
+//! repeated by its caller: all of them are idempotent (a command by its key), except [`ShimClient::say`].
+
+mod connection;
+mod error;
+mod stream;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use nodepanel_types::{Millis, wire::console::Extent};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+pub use error::ClientError;
+
+use crate::protocol::{ConsoleFrom, Done, Request, ShimStatus, Typed, Welcome};
+use connection::Connection;
+
+/// How long a shim may take to answer. It does nothing slow, so one that does not answer is stopped or starved.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection to one shim.
+#[derive(Debug)]
+pub struct ShimClient {
+    state_dir: PathBuf,
+    token: String,
+    welcome: Welcome,
+    control: Mutex<Option<Connection>>,
+}
+
+impl ShimClient {
+    /// Connects to the shim in `state_dir` and introduces itself with `token`.
+    pub async fn connect(state_dir: &Path, token: &str) -> Result<Self, ClientError> {
+        let (connection, welcome) = Connection::open(state_dir, token).await?;
+        Ok(Self {
+            state_dir: state_dir.to_owned(),
+            token: token.to_owned(),
+            welcome,
+            control: Mutex::new(Some(connection)),
+        })
+    }
+
+    /// Who answers: protocol version, server, process id, build.
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// What the game does now.
+    pub async fn state(&self) -> Result<ShimStatus, ClientError> {
+        self.ask(Request::State).await
+    }
+
+    /// Types a line into the console; a repetition with the same key types nothing.
+    pub async fn command(&self, line: &str, key: &str) -> Result<Typed, ClientError> {
+        self.ask(Request::Command { line: line.to_owned(), key: key.to_owned() }).await
+    }
+
+    /// Asks the game to stop, with SIGKILL after `timeout_ms` (that of the spec when `None`). Returns at once.
+    pub async fn stop(&self, timeout_ms: Option<Millis>) -> Result<ShimStatus, ClientError> {
+        self.ask(Request::Stop { timeout_ms }).await
+    }
+
+    /// SIGKILL to everything that the game started. Returns at once.
+    pub async fn kill(&self) -> Result<ShimStatus, ClientError> {
+        self.ask(Request::Kill).await
+    }
+
+    /// Writes a line of NodePanel's own into the console.
+    pub async fn say(&self, text: &str) -> Result<Typed, ClientError> {
+        self.ask(Request::Say { text: text.to_owned() }).await
+    }
+
+    /// Tells the shim that the exit is recorded: it goes.
+    pub async fn ack_exit(&self) -> Result<(), ClientError> {
+        let Done {} = self.ask(Request::AckExit).await?;
+        Ok(())
+    }
+
+    /// The state now and after every change. Ends with an error item when the shim goes.
+    pub async fn watch(
+        &self,
+    ) -> Result<impl Stream<Item = Result<ShimStatus, ClientError>> + Send + use<>, ClientError> {
+        let (mut connection, _) = Connection::open(&self.state_dir, &self.token).await?;
+        let first: ShimStatus = connection.ask(Request::Watch).await?;
+        Ok(stream::statuses(connection, first))
+    }
+
+    /// Console frames as NDJSON, as the shim sends them: every item is one or more whole lines of text. What there
+    /// was to read when the stream began is returned beside it.
+    pub async fn console(
+        &self,
+        from: ConsoleFrom,
+        follow: bool,
+    ) -> Result<(Extent, impl Stream<Item = Result<Bytes, ClientError>> + Send + use<>), ClientError> {
+        let (mut connection, _) = Connection::open(&self.state_dir, &self.token).await?;
+        let extent: Extent = connection.ask(Request::Console { from, follow }).await?;
+        Ok((extent, stream::frames(connection)))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, ClientError> {
+        let mut slot = self.control.lock().await;
+        // Taken out, so that a call that is cancelled half-way leaves no connection with an unread answer.
+        let mut connection = match slot.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.state_dir, &self.token).await?.0,
+        };
+        let answer = connection.ask(request).await;
+        if matches!(answer, Ok(_) | Err(ClientError::Refused(_))) {
+            *slot = Some(connection);
+        }
+        answer
+    }
+}

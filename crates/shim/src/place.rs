@@ -1,0 +1,118 @@
+//! The shim's own directory: what lies where, and how it is reached.
+//!
+//! | file        | what                                                                        |
+//! |-------------|-----------------------------------------------------------------------------|
+//! | `shim.sock` | the socket                                                                  |
+//! | `shim.lock` | locked for as long as a shim lives                                          |
+//! | `shim.json` | who the shim and its game are, for cleaning up after a shim that was killed |
+//! | `exit.json` | how the game ended ([`crate::protocol::Ended`])                             |
+//!
+//! A socket's address has room for 107 bytes, a data directory may lie deeper: sockets are therefore bound and
+//! connected through `/proc/self/fd/<directory>/shim.sock`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::fd::{AsRawFd as _, OwnedFd},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use nodepanel_supervise::process::Identity;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Ended;
+
+/// The name of the socket.
+pub const SOCKET: &str = "shim.sock";
+/// The name of the lock.
+pub const LOCK: &str = "shim.lock";
+/// The name of the identity file.
+pub const IDENTITY: &str = "shim.json";
+/// The name of the exit file.
+pub const EXIT: &str = "exit.json";
+
+/// How the game of the shim in `state_dir` ended, if it has: readable when the shim is long gone. An agent removes
+/// the file (with [`forget_exit`]) once it has recorded it.
+pub fn read_exit(state_dir: &Path) -> io::Result<Option<Ended>> {
+    read_json(&state_dir.join(EXIT))
+}
+
+/// Removes the exit file; no error when there is none.
+pub fn forget_exit(state_dir: &Path) -> io::Result<()> {
+    match fs::remove_file(state_dir.join(EXIT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a shim lives in `state_dir`. Exact: a shim holds a lock from its first step to its last.
+pub fn is_alive(state_dir: &Path) -> io::Result<bool> {
+    match File::open(state_dir.join(LOCK)) {
+        Ok(file) => Ok(try_lock(&file)?.is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn try_lock(file: &File) -> io::Result<Option<()>> {
+    match file.try_lock() {
+        Ok(()) => Ok(Some(())),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A way to the socket in a directory that may have a long path.
+pub(crate) struct SocketPlace {
+    dir: OwnedFd,
+}
+
+impl SocketPlace {
+    /// Opens the directory.
+    pub(crate) fn open(state_dir: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { dir: rustix::fs::open(state_dir, flags, Mode::empty())? })
+    }
+
+    /// A short path, valid in this process for as long as `self` lives.
+    pub(crate) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", self.dir.as_raw_fd()))
+    }
+}
+
+/// Who a shim and its game are; the content of `shim.json`. The identities are empty until they are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keeper {
+    /// The shim.
+    pub shim: Identity,
+    /// The game's first process.
+    pub game: Option<Identity>,
+}
+
+/// The last shim that lived in `state_dir`, and its game.
+pub fn read_keeper(state_dir: &Path) -> io::Result<Option<Keeper>> {
+    read_json(&state_dir.join(IDENTITY))
+}
+
+/// Writes a file so that after a crash there is the old one or the new one, whole.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
