@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The versioned store: every fact that the control plane must not lose, under keys, with revisions.
+//!
+//! [`Backend`] is the contract: get, list by prefix, compare-and-swap transactions, leases, and watches that
+//! resume from a revision. [`SqliteBackend`] is the default, [`MemoryBackend`] is its twin that fails on demand.
+//!
+//!
+//! Only desired state and slow facts belong here: no console lines, no statistics, no journal.
+
+mod backend;
+mod error;
+mod key;
+mod memory;
+mod revision;
+mod sqlite;
+mod tail;
+mod transaction;
+mod watch;
+
+pub use backend::{Backend, Continue, Entry, Page, list_all};
+pub use error::StoreError;
+pub use key::{Key, Prefix};
+pub use memory::{Fault, MemoryBackend};
+pub use revision::{LeaseId, Revision};
+pub use sqlite::{BootClock, HostClock, SqliteBackend, SqliteOptions};
+pub use transaction::{CommitError, Committed, Compare, Conflict, Expected, Operation, Transaction, limits};
+pub use watch::{Change, Watch, WatchBatch};
