@@ -124,6 +124,14 @@ pub enum StoreError {
         /// Why, in words.
         reason: String,
     },
+    /// A record has no JSON form: a mistake in the program.
+    #[error("the record for {key} cannot be written as JSON ({reason}); nothing was written")]
+    Unwritable {
+        /// Where it should have been stored.
+        key: Key,
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 impl StoreError {

@@ -3,10 +3,14 @@
 //! [`Backend`] is the contract: get, list by prefix, compare-and-swap transactions, leases, and watches that
 //! resume from a revision. [`SqliteBackend`] is the default, [`MemoryBackend`] is its twin that fails on demand.
 //!
+//! [`Repository`] gives typed records on top, [`Cache`] a full copy in memory that outlives an outage, and
+//! [`Election`] a leader whose writes are fenced.
 //!
 //! Only desired state and slow facts belong here: no console lines, no statistics, no journal.
 
 mod backend;
+mod cache;
+mod election;
 mod error;
 mod key;
 mod memory;
@@ -14,13 +18,17 @@ mod revision;
 mod sqlite;
 mod tail;
 mod transaction;
+mod typed;
 mod watch;
 
 pub use backend::{Backend, Continue, Entry, Page, list_all};
+pub use cache::{Cache, CacheBuilder, Changed, Freshness, RecordChange, Verb, View};
+pub use election::{Election, Holder, Leadership, Lost};
 pub use error::StoreError;
 pub use key::{Key, Prefix};
 pub use memory::{Fault, MemoryBackend};
 pub use revision::{LeaseId, Revision};
 pub use sqlite::{BootClock, HostClock, SqliteBackend, SqliteOptions};
 pub use transaction::{CommitError, Committed, Compare, Conflict, Expected, Operation, Transaction, limits};
+pub use typed::{Listing, Record, Repository, Stored, Unreadable, UpgradeError};
 pub use watch::{Change, Watch, WatchBatch};

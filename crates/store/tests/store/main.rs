@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod cache;
 mod conformance;
 mod damage;
+mod election;
+mod faults;
 mod harness;
 mod model;
 mod processes;
+mod records;
+mod typed;
