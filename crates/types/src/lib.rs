@@ -13,6 +13,7 @@ pub mod permission;
 pub mod problem;
 pub mod state;
 pub mod stats;
+pub mod template;
 pub mod time;
 pub mod wire;
 
