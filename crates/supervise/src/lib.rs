@@ -3,5 +3,22 @@
 //!
 //! Does not know what the processes do. Three things hold everywhere in it: a process is named by its identity and
 //! never by its bare pid; nothing here dies because something else died; no decision to restart is ever final.
+//!
+//! Decisions are pure (`policy`, `lifecycle`); `supervisor` carries them out; `worker` is the other side of its
+//! control socket; `control` is the command line's; `process` is all that the others of this workspace need to
+//! keep processes of their own.
 
+pub mod control;
+pub mod lifecycle;
+pub mod lock;
+pub mod plan;
+pub mod policy;
 pub mod process;
+pub mod record;
+pub mod recoveries;
+pub mod run_dir;
+pub mod sockets;
+pub mod supervisor;
+pub mod wire;
+pub mod worker;
+mod worker_log;

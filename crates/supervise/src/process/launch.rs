@@ -18,6 +18,7 @@ use std::{
 use command_fds::{CommandFdExt, FdMapping};
 
 use super::{Process, ProcessError};
+use crate::sockets::PREDECESSOR;
 
 /// The first descriptor of the sockets that are handed to a process (systemd's `SD_LISTEN_FDS_START`).
 const FIRST_SOCKET: RawFd = 3;
@@ -38,7 +39,9 @@ impl Launch {
         let mut command = Command::new(&program);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         // What the caller was given says nothing about the descriptors of the new process.
-        command.env_remove("LISTEN_PID").env_remove("LISTEN_FDS").env_remove("LISTEN_FDNAMES");
+        for variable in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", PREDECESSOR] {
+            command.env_remove(variable);
+        }
         Self { program, command, sockets: Vec::new() }
     }
 

@@ -1,0 +1,132 @@
+//! The smallest installation: a supervisor, workers that answer every connection with their pid, and a keeper.
+//! The tests of this crate run it; it also shows how the parts are put together.
+//!
+//! ```text
+//! supervised supervise DATA_DIR ADDRESS WORKERS
+//! supervised keep      DATA_DIR ADDRESS WORKERS
+//! supervised worker
+//! ```
+//!
+//! A worker looks for `<DATA_DIR>/<name>.<behaviour>`: `crash` makes it end at once, `hang` blocks its event loop,
+//! `stubborn` makes it ignore that it is asked to end.
+
+use std::{
+    env,
+    error::Error,
+    future::Future,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use nodepanel_supervise::{
+    plan::{Plan, SocketSpec, Timing, WorkerSpec},
+    policy::Backoff,
+    sockets::Inherited,
+    supervisor,
+    worker::{About, RUN_DIR, Worker},
+};
+use nodepanel_types::{Timestamp, WorkerId, clock::Clock, component::Role};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where the real clock comes in")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let inherited = Inherited::from_env();
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match args.as_slice() {
+            ["supervise", data_dir, address, workers] => {
+                let plan = plan(data_dir.as_ref(), address.parse()?, workers.parse()?)?;
+                supervisor::run(plan, inherited, Arc::new(SystemClock), terminated()?).await.map_err(Into::into)
+            }
+            ["worker"] => work(&inherited).await,
+            _ => Err("usage: supervised supervise|keep DATA_DIR ADDRESS WORKERS, or supervised worker".into()),
+        }
+    })
+}
+
+fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan> {
+    let program = env::current_exe()?;
+    let workers = (1..=workers).map(|number| {
+        let mut worker = WorkerSpec::new(format!("api-{number}"), Role::Api, &program);
+        worker.args = vec!["worker".into()];
+        worker.env = vec![("DATA_DIR".into(), data_dir.into())];
+        worker.sockets = vec!["http".to_owned()];
+        worker.timing = Timing {
+            drain: Duration::from_millis(500),
+            terminate: Duration::from_millis(500),
+            backoff: Backoff { cap: Duration::from_millis(500), ..Backoff::OWN_PARTS },
+            ..Timing::default()
+        };
+        worker
+    });
+    let sockets = vec![SocketSpec { name: "http".to_owned(), address }];
+    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers: workers.collect() })
+}
+
+async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
+    let name = env::var("NODEPANEL_WORKER")?;
+    let directory = PathBuf::from(env::var_os("DATA_DIR").ok_or("DATA_DIR is not set")?);
+    let told_to = |behaviour: &str| directory.join(format!("{name}.{behaviour}")).exists();
+    if told_to("crash") {
+        return Err("told to crash".into());
+    }
+    eprintln!("{name} runs as process {} in {:?}", std::process::id(), env::var_os(RUN_DIR));
+    let worker_id: WorkerId = "0190b5c8-7c4e-7000-8000-000000000000".parse()?;
+    let about = About { name: name.clone(), worker_id, version: "1".to_owned() };
+    let worker = Worker::from_env(about, &inherited.sockets)?;
+    let socket = inherited.sockets.get("http").ok_or("was given no socket")?;
+    let listener = TcpListener::from_std(socket.try_clone()?)?;
+    worker.ready();
+    let mut terminated = signal(SignalKind::terminate())?;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (mut stream, _) = accepted?;
+                stream.write_all(std::process::id().to_string().as_bytes()).await?;
+            }
+            () = worker.drain_asked(), if !told_to("stubborn") => return Ok(()),
+            _ = terminated.recv() => if !told_to("stubborn") { return Ok(()) },
+            () = sleep(Duration::from_millis(20)) => {}
+        }
+        while told_to("hang") {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn terminated() -> io::Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        terminated.recv().await;
+    })
+}

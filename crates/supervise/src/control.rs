@@ -1,0 +1,138 @@
+//! The command line's side of the control socket: state, stop, restart, recoveries.
+
+use std::{
+    io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nodepanel_types::component::Component;
+use tokio::time::timeout;
+
+use crate::{
+    run_dir::{CONTROL_SOCKET, RunDir},
+    sockets::Sockets,
+    wire::{
+        Channel, ChannelError, Peer,
+        protocol::{FromSupervisor, Recovery, ToSupervisor},
+    },
+};
+
+/// How long the supervisor may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No supervisor listens.
+    #[error("nothing runs for {}: start it with `nodepanel up`, or name the right --data-dir", data_dir.display())]
+    NotRunning {
+        /// The installation.
+        data_dir: PathBuf,
+    },
+    /// The control socket belongs to another user, or cannot be reached.
+    #[error("cannot reach the supervisor of {}: run this as the user that started it, or as root", data_dir.display())]
+    Unreachable {
+        /// The installation.
+        data_dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It takes too long.
+    #[error("the supervisor did not answer within {} s", ANSWER.as_secs())]
+    Late,
+    /// It went away in the middle.
+    #[error("the supervisor went away before it answered")]
+    Gone,
+    /// It says no.
+    #[error("{reason}")]
+    Refused {
+        /// Its reason, as a sentence.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("the connection to the supervisor broke")]
+    Channel(#[from] ChannelError),
+}
+
+/// A connection to the supervisor of an installation.
+#[derive(Debug)]
+pub struct Control {
+    channel: Channel,
+}
+
+impl Control {
+    /// Connects to the supervisor of a data directory.
+    pub async fn connect(data_dir: &Path) -> Result<Self, ControlError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ControlError::NotRunning { data_dir: data_dir.to_owned() }
+            }
+            _ => ControlError::Unreachable { data_dir: data_dir.to_owned(), source },
+        };
+        let run_dir = RunDir::open(RunDir::path_in(data_dir)).map_err(failed)?;
+        let stream = run_dir.connect(CONTROL_SOCKET).await.map_err(failed)?;
+        Ok(Self { channel: Channel::new(stream) })
+    }
+
+    /// Which process answers.
+    pub fn peer(&self) -> io::Result<Peer> {
+        self.channel.peer()
+    }
+
+    /// The state of every component: the supervisor, the workers, and what they keep.
+    pub async fn status(&mut self) -> Result<Vec<Component>, ControlError> {
+        match self.ask(&ToSupervisor::Status).await? {
+            FromSupervisor::Status { components } => Ok(components),
+            _ => Err(ControlError::Gone),
+        }
+    }
+
+    /// The newest recoveries, at most `limit`, oldest first.
+    pub async fn recoveries(&mut self, limit: usize) -> Result<Vec<Recovery>, ControlError> {
+        match self.ask(&ToSupervisor::Recoveries { limit }).await? {
+            FromSupervisor::Recoveries { recoveries } => Ok(recoveries),
+            _ => Err(ControlError::Gone),
+        }
+    }
+
+    /// Has one worker replaced; returns when that has begun.
+    pub async fn restart(&mut self, name: &str) -> Result<(), ControlError> {
+        self.ask(&ToSupervisor::Restart { name: name.to_owned() }).await.map(|_| ())
+    }
+
+    /// Has everything ended, with the game servers when `servers` is set; returns when that has begun. `ended`
+    /// waits for the end of it.
+    pub async fn stop(&mut self, servers: bool) -> Result<(), ControlError> {
+        self.ask(&ToSupervisor::Stop { servers }).await.map(|_| ())
+    }
+
+    /// Waits until the supervisor has ended.
+    pub async fn ended(mut self) {
+        while let Ok(Some(_)) = self.channel.receive::<FromSupervisor>().await {}
+    }
+
+    /// Copies of the supervisor's listening sockets.
+    pub async fn take_sockets(&mut self) -> Result<Sockets, ControlError> {
+        let FromSupervisor::Sockets { names } = self.ask(&ToSupervisor::TakeSockets).await? else {
+            return Err(ControlError::Gone);
+        };
+        let mut sockets = Sockets::default();
+        for (name, descriptor) in names.iter().zip(self.channel.take_descriptors(names.len())) {
+            sockets.insert(name, TcpListener::from(descriptor));
+        }
+        Ok(sockets)
+    }
+
+    async fn ask(&mut self, message: &ToSupervisor) -> Result<FromSupervisor, ControlError> {
+        self.channel.send(message, &[]).await?;
+        match timeout(ANSWER, self.channel.receive()).await {
+            Err(_) => Err(ControlError::Late),
+            Ok(Err(error)) => Err(error.into()),
+            Ok(Ok(None)) => Err(ControlError::Gone),
+            Ok(Ok(Some(FromSupervisor::Refused { reason }))) => Err(ControlError::Refused { reason }),
+            Ok(Ok(Some(answer))) => Ok(answer),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The messages between the supervisor, its workers and the command line.
+//!
+//! One JSON object per line. Messages that a side does not know are ignored, unknown fields too, so that an old and
+//! a new binary understand each other while one replaces the other; `PROTOCOL` grows only when that is not enough.
+
+use nodepanel_types::{Millis, Timestamp, WorkerId, component::Component};
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages.
+pub const PROTOCOL: u32 = 1;
+
+/// What a worker, a keeper or the command line says to the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToSupervisor {
+    /// A worker's first message on every connection.
+    Hello {
+        /// The version of the messages that it speaks.
+        protocol: u32,
+        /// Its name in the plan.
+        name: String,
+        /// Names this run of it.
+        worker_id: WorkerId,
+        /// The version of its binary.
+        version: String,
+        /// Its process id; must be the one that the kernel knows the connection by.
+        pid: u32,
+        /// How long it had no supervisor before this connection; `None` on the first one.
+        alone_ms: Option<Millis>,
+    },
+    /// It does its work.
+    Ready,
+    /// It runs but cannot do its work.
+    NotReady {
+        /// Why, as a sentence.
+        reason: String,
+    },
+    /// Its event loop turns.
+    Alive,
+    /// The processes that it keeps itself (an agent's shims); replaces what it said before.
+    Children {
+        /// Their state.
+        components: Vec<Component>,
+    },
+    /// The agent has stopped the game servers, as it was asked to.
+    ServersStopped,
+    /// The listening sockets, asked for by `GiveSockets`; as many descriptors come with the message.
+    Sockets {
+        /// Their names, in the order of the descriptors.
+        names: Vec<String>,
+    },
+    /// Asks for the listening sockets (a keeper that took over).
+    TakeSockets,
+    /// Asks for the state of every component.
+    Status,
+    /// Asks for the last recoveries.
+    Recoveries {
+        /// At most this many, the newest.
+        limit: usize,
+    },
+    /// Ends everything that the supervisor keeps, and the supervisor.
+    Stop {
+        /// The game servers too.
+        servers: bool,
+    },
+    /// Replaces one worker, letting it finish what it has.
+    Restart {
+        /// Its name.
+        name: String,
+    },
+    /// A message of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the supervisor says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromSupervisor {
+    /// Answers `Hello`.
+    Welcome {
+        /// The version of the messages that it speaks.
+        protocol: u32,
+        /// Its process id.
+        pid: u32,
+        /// The version of its binary.
+        version: String,
+    },
+    /// Finish what you have and end.
+    Drain {
+        /// After this long it is ended.
+        deadline_ms: Millis,
+    },
+    /// Stop the game servers, say `ServersStopped`, and go on.
+    StopServers {
+        /// After this long it goes on without.
+        deadline_ms: Millis,
+    },
+    /// Send your listening sockets.
+    GiveSockets,
+    /// Answers `TakeSockets`; as many descriptors come with the message.
+    Sockets {
+        /// Their names, in the order of the descriptors.
+        names: Vec<String>,
+    },
+    /// Answers `Status`.
+    Status {
+        /// The supervisor first, then the workers in the order of the plan, each followed by its children.
+        components: Vec<Component>,
+    },
+    /// Answers `Recoveries`.
+    Recoveries {
+        /// Oldest first.
+        recoveries: Vec<Recovery>,
+    },
+    /// The request is being carried out.
+    Accepted,
+    /// The request is not carried out.
+    Refused {
+        /// Why, as a sentence.
+        reason: String,
+    },
+    /// A message of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A recovery that the supervisor made by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When it was complete.
+    pub at: Timestamp,
+    /// The component that recovered, by name.
+    pub component: String,
+    /// What was done: "started again", "taken over".
+    pub what: String,
+    /// What had happened, as the rest of a sentence that begins with the component: "was killed by SIGKILL".
+    pub why: String,
+    /// From the loss to ready again, in milliseconds; `None` when the loss was not seen.
+    pub took_ms: Option<Millis>,
+    /// How many starts it took.
+    pub tries: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_later_version_is_unknown_and_not_an_error() {
+        let line = r#"{"type":"hibernate","for_ms":3}"#;
+        assert_eq!(serde_json::from_str::<ToSupervisor>(line).unwrap(), ToSupervisor::Unknown);
+        assert_eq!(serde_json::from_str::<FromSupervisor>(line).unwrap(), FromSupervisor::Unknown);
+        let line = r#"{"type":"not_ready","reason":"no store","since":3}"#;
+        let expected = ToSupervisor::NotReady { reason: "no store".to_owned() };
+        assert_eq!(serde_json::from_str::<ToSupervisor>(line).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_form_of_version_1_stays_readable() {
+        let hello = r#"{"type":"hello","protocol":1,"name":"api-1","worker_id":"0190b5c8-7c4e-7000-8000-000000000000","version":"0.1.0","pid":7,"alone_ms":null}"#;
+        let message: ToSupervisor = serde_json::from_str(hello).unwrap();
+        assert_eq!(serde_json::to_string(&message).unwrap(), hello);
+        let recovery = r#"{"at":"2026-11-22T08:00:00.000Z","component":"api-1","what":"started again","why":"was killed by SIGKILL","took_ms":12,"tries":1}"#;
+        let parsed: Recovery = serde_json::from_str(recovery).unwrap();
+        assert_eq!(serde_json::to_string(&parsed).unwrap(), recovery);
+    }
+}
