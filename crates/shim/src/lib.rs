@@ -4,10 +4,20 @@
 //! It decides nothing: whether a game is started again is the agent's business. A shim serves one life of one
 //! game process and goes when its end is on disk and known.
 
+mod console;
+mod game;
+mod keeper;
+mod launch;
+
 pub mod client;
+pub mod log;
 pub mod place;
 pub mod protocol;
 pub mod spec;
 
 pub use client::{ClientError, ShimClient};
-pub use spec::ShimSpec;
+pub use game::clean_up;
+pub use keeper::{RunError, run};
+pub use launch::{LaunchError, launch};
+pub use log::{LogReader, LogWriter};
+pub use spec::{LogSpec, ShimSpec};

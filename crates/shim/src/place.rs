@@ -56,6 +56,31 @@ pub fn is_alive(state_dir: &Path) -> io::Result<bool> {
     }
 }
 
+/// Takes the lock of `state_dir`; `None` when another shim holds it.
+pub(crate) fn lock(state_dir: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).mode(0o600).open(state_dir.join(LOCK))?;
+    Ok(try_lock(&file)?.map(|()| file))
+}
+
+/// Puts the game's end on the disk.
+pub(crate) fn write_exit(state_dir: &Path, ended: &Ended) -> io::Result<()> {
+    write_durably(&state_dir.join(EXIT), &serde_json::to_vec(ended)?)
+}
+
+/// Records who the shim and its game are. Not synced: after the machine went down both are gone anyway.
+pub(crate) fn write_keeper(state_dir: &Path, keeper: &Keeper) -> io::Result<()> {
+    let draft = state_dir.join("shim.json.new");
+    fs::write(&draft, serde_json::to_vec(keeper)?)?;
+    fs::rename(draft, state_dir.join(IDENTITY))
+}
+
+/// Removes the socket, so that nobody waits at it.
+pub(crate) fn remove_socket(state_dir: &Path) {
+    // Whoever cannot remove it leaves a socket that refuses connections, which is as good.
+    let _ = fs::remove_file(state_dir.join(SOCKET));
+}
+
 fn try_lock(file: &File) -> io::Result<Option<()>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(())),

@@ -108,6 +108,10 @@ pub struct Confinement {
     /// More paths than its own directory that it may write.
     #[serde(default)]
     pub write_paths: Vec<PathBuf>,
+    /// Paths that it must not see although they lie below one that it may read: the agent's data directory. The
+    /// shim's own directories and the token are always among them; the server's own directory never is.
+    #[serde(default)]
+    pub hidden_paths: Vec<PathBuf>,
     /// Added to the game's score when the machine runs out of memory, 0 to 1000, so that the kernel takes a game
     /// before it takes what keeps games.
     #[serde(default = "default_oom_score")]
@@ -116,7 +120,13 @@ pub struct Confinement {
 
 impl Default for Confinement {
     fn default() -> Self {
-        Self { landlock: true, read_paths: Vec::new(), write_paths: Vec::new(), oom_score_adj: default_oom_score() }
+        Self {
+            landlock: true,
+            read_paths: Vec::new(),
+            write_paths: Vec::new(),
+            hidden_paths: Vec::new(),
+            oom_score_adj: default_oom_score(),
+        }
     }
 }
 

@@ -1,0 +1,8 @@
+//! The console of one game: its lines, numbered once, in memory and on disk.
+
+mod ring;
+mod store;
+mod text;
+
+pub(crate) use store::{Console, ConsoleRead, PIECE_BYTES};
+pub(crate) use text::{LineCutter, without_colours};

@@ -1,0 +1,156 @@
+//! The keeper itself: one process, one thread, one game.
+//!
+//! A few tasks on one thread share a [`desk::Desk`]: `output` turns what the game writes into console lines,
+//! `input` types into it, `life` decides what happens to its processes, and one `session` per client answers
+//! requests or streams. Nothing here waits for a client, and no client's death is anything but the end of its
+//! session.
+
+mod desk;
+mod follow;
+mod input;
+mod life;
+mod output;
+mod session;
+mod socket;
+mod start;
+mod terminal;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use nodepanel_supervise::process::{Identity, ProcessError};
+use nodepanel_types::{clock::Clock, state::Exit};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    task::LocalSet,
+};
+
+use crate::{
+    console::Console,
+    game::Tree,
+    launch::close_inherited,
+    log::LogError,
+    place::{self, Keeper},
+    protocol::Ended,
+    spec::{ShimSpec, SpecError},
+};
+use desk::Desk;
+
+/// How long sessions may take to send their last lines when the shim goes.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Why a shim could not begin. Once a game was started there is no error any more, only its exit.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The order cannot be used.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Another shim keeps this server.
+    #[error("another shim keeps the server of {dir}; it must end first", dir = dir.display())]
+    Occupied {
+        /// Its directory.
+        dir: PathBuf,
+    },
+    /// The console cannot be kept.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The shim cannot name itself.
+    #[error(transparent)]
+    Identity(#[from] ProcessError),
+    /// Something that it needs from the system is not to be had.
+    #[error("the shim cannot {what}")]
+    System {
+        /// What it could not do.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl RunError {
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// Keeps the game that is described in `spec` until it has ended and its end is known.
+///
+/// For `role shim`. To be called before the process has a second thread or has opened anything: what it inherited
+/// beyond the standard streams is closed. The program must start [`crate::launch()`] when it is run with the
+/// arguments `role launch --spec <path>`.
+pub fn run(spec: &Path, clock: &Arc<dyn Clock>) -> Result<(), RunError> {
+    close_inherited();
+    // A session of its own, where it is not already the first of a group; what a terminal sends is ignored anyway.
+    let _ = rustix::process::setsid();
+    let path = std::path::absolute(spec).map_err(RunError::system("find its order"))?;
+    let spec = ShimSpec::load(&path)?;
+    // Its working directory must not keep a file system busy.
+    std::env::set_current_dir("/").map_err(RunError::system("leave its directory"))?;
+    let lock = place::lock(&spec.state_dir).map_err(RunError::system("lock its directory"))?;
+    let Some(_lock) = lock else { return Err(RunError::Occupied { dir: spec.state_dir }) };
+    place::forget_exit(&spec.state_dir).map_err(RunError::system("remove the exit file of the last run"))?;
+    let begun = begin(&path, &spec, clock);
+    if let Err(error) = &begun {
+        // Nobody may be there to read our status: the exit file tells why there was no game.
+        let message = match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        let exit = Exit::SpawnFailed { message };
+        let ended = Ended { run: None, exit, at: clock.now(), asked: false, killed: false, ready_at: None };
+        let _ = place::write_exit(&spec.state_dir, &ended);
+    }
+    begun
+}
+
+fn begin(path: &Path, spec: &ShimSpec, clock: &Arc<dyn Clock>) -> Result<(), RunError> {
+    let token = fs::read_to_string(&spec.token_file).map_err(RunError::system("read its token"))?;
+    let keeper = Keeper { shim: Identity::own()?, game: None };
+    place::write_keeper(&spec.state_dir, &keeper).map_err(RunError::system("record who it is"))?;
+    let console = Console::open(&spec.log, spec.first_line, Arc::clone(clock))?;
+    let tree = Tree::adopt_orphans(&spec.cgroups)
+        .map_err(|errno| RunError::system("adopt what its game leaves behind")(errno.into()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(RunError::system("set up its event loop"))?;
+    LocalSet::new().block_on(&runtime, async {
+        let signals = Signals::take().map_err(RunError::system("watch for signals"))?;
+        let (orders, received) = mpsc::channel(16);
+        let desk =
+            Rc::new(Desk::new(spec.clone(), token.trim().to_owned(), console, Arc::clone(clock), keeper, orders));
+        let listener = socket::listen(&spec.state_dir).map_err(RunError::system("listen on its socket"))?;
+        let sessions = tokio::task::spawn_local(socket::serve(Rc::clone(&desk), listener));
+        life::live(&desk, path, tree, signals, received).await;
+        desk.leave();
+        let _ = tokio::time::timeout(FAREWELL, sessions).await;
+        let _ = desk.console.borrow_mut().close();
+        place::remove_socket(&spec.state_dir);
+        Ok(())
+    })
+}
+
+/// The signals that a shim takes. Those of a terminal are taken so that they have no effect; a handler, unlike
+/// ignoring them, is not passed on to the game.
+struct Signals {
+    child: Signal,
+    terminate: Signal,
+    _ignored: [Signal; 3],
+}
+
+impl Signals {
+    fn take() -> io::Result<Self> {
+        Ok(Self {
+            child: signal(SignalKind::child())?,
+            terminate: signal(SignalKind::terminate())?,
+            _ignored: [signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?, signal(SignalKind::quit())?],
+        })
+    }
+}
