@@ -33,10 +33,7 @@ pub fn name(part: Part) -> &'static str {
 /// When a runner cannot be started.
 pub fn run(workspace: &Workspace, part: Part) -> anyhow::Result<Vec<Row>> {
     match part {
-        Part::Rust => Ok(vec![
-            runner(workspace, "rust", rust(workspace))?,
-            runner(workspace, "rust documentation", documentation(workspace))?,
-        ]),
+        Part::Rust => rust(workspace),
         Part::Drills => Ok(vec![match drills(workspace) {
             Some(command) => runner(workspace, name(part), command)?,
             None => absent(part, &format!("this source tree has no package {WHOLE}")),
@@ -48,30 +45,24 @@ pub fn run(workspace: &Workspace, part: Part) -> anyhow::Result<Vec<Row>> {
     }
 }
 
-/// The crates' own tests.
-fn rust(workspace: &Workspace) -> Command {
+/// The crates' own tests, and the examples in their documentation, which nextest does not run.
+fn rust(workspace: &Workspace) -> anyhow::Result<Vec<Row>> {
     let whole_exists = workspace.package(WHOLE).is_some();
-    if workspace.has_cargo_subcommand("nextest") {
-        let mut command = nextest(workspace);
-        if whole_exists {
-            command.args(["-E", &format!("not package({WHOLE})")]);
-        }
-        command
-    } else {
+    if !workspace.has_cargo_subcommand("nextest") {
         let mut command = workspace.cargo(&["test"]);
-        command.args(["--workspace", "--no-fail-fast", "--bins", "--lib", "--tests"]);
+        command.args(["--workspace", "--no-fail-fast"]);
         if whole_exists {
             command.args(["--exclude", WHOLE]);
         }
-        command
+        return Ok(vec![runner(workspace, "rust", command)?]);
     }
-}
-
-/// nextest runs no documentation examples.
-fn documentation(workspace: &Workspace) -> Command {
-    let mut command = workspace.cargo(&["test"]);
-    command.args(["--workspace", "--no-fail-fast", "--doc"]);
-    command
+    let mut tests = nextest(workspace);
+    if whole_exists {
+        tests.args(["-E", &format!("not package({WHOLE})")]);
+    }
+    let mut documentation = workspace.cargo(&["test"]);
+    documentation.args(["--workspace", "--no-fail-fast", "--doc"]);
+    Ok(vec![runner(workspace, "rust", tests)?, runner(workspace, "rust documentation", documentation)?])
 }
 
 /// The tests of a whole NodePanel. All selections keep the whole workspace, so that nothing is compiled again.

@@ -83,7 +83,8 @@ fn build(workspace: &Workspace) -> anyhow::Result<()> {
 /// Builds with one selection of packages all that tests run, so that no dependency is compiled in two variants.
 fn everything(workspace: &Workspace) -> std::process::Command {
     let mut cargo = workspace.cargo(&["build"]);
-    cargo.args(["--workspace", "--bins", "--tests"]);
+    // Tests start some of the examples.
+    cargo.args(["--workspace", "--bins", "--tests", "--examples"]);
     cargo
 }
 
