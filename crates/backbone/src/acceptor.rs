@@ -202,6 +202,14 @@ impl Acceptor {
             peer,
         };
         let connection = Connection::new(facts, sender.clone(), cut.clone());
+        // A hello says that the connection works, a probe that the agent does: one that hangs must not count as present
+        // each time it dials again.
+        if purpose == Purpose::Control
+            && let Err(error) = probe_once(&connection, registry.clock().now(), patience).await
+        {
+            debug!(link.peer = %peer, link.node = %node, %error, "An agent said hello but does not answer.");
+            return;
+        }
         if let Err(goodbye) = registry.register(&connection) {
             info!(link.peer = %peer, link.node = %node, "Refused an agent: {goodbye}");
             say_goodbye(sender, &goodbye).await;

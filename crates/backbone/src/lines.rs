@@ -226,7 +226,7 @@ mod tests {
             lines in prop::collection::vec("[a-z{}\":]{1,40}", 0..40),
             sizes in prop::collection::vec(1usize..60, 1..8),
         ) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
             let read: Vec<Bytes> = run(in_pieces(text.as_bytes(), &sizes).try_collect()).unwrap();
             prop_assert_eq!(read, lines);
         }
