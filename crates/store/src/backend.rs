@@ -74,9 +74,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn lease_revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
 }
 
-/// How many entries one request of [`list_all`] asks for.
-const PAGE: usize = 2_000;
-/// How often [`list_all`] starts over when its revision is compacted while it reads.
+/// How many entries one request of a whole list asks for.
+const PAGE: usize = 1_000;
+/// How often a whole list starts over when its revision is compacted while it is read.
 const RELISTS: usize = 3;
 
 /// Every entry under `prefix` at one revision, in the order of their keys.
@@ -84,19 +84,49 @@ pub async fn list_all(backend: &Arc<dyn Backend>, prefix: &Prefix) -> Result<(Ve
     let mut tries = 0;
     loop {
         tries += 1;
-        match pages(backend, prefix).await {
+        match collect(backend, prefix).await {
             Err(error) if error.needs_relist() && tries < RELISTS => {}
             outcome => return outcome,
         }
     }
 }
 
-async fn pages(backend: &Arc<dyn Backend>, prefix: &Prefix) -> Result<(Vec<Entry>, Revision), StoreError> {
-    let mut page = backend.list(prefix, PAGE, None).await?;
-    let mut entries = page.entries;
-    while let Some(from) = page.next {
-        page = backend.list(prefix, PAGE, Some(&from)).await?;
-        entries.append(&mut page.entries);
+async fn collect(backend: &Arc<dyn Backend>, prefix: &Prefix) -> Result<(Vec<Entry>, Revision), StoreError> {
+    let mut pages = Pages::new(backend, prefix);
+    let mut entries = Vec::new();
+    while let Some(mut page) = pages.next().await? {
+        entries.append(&mut page);
     }
-    Ok((entries, page.revision))
+    Ok((entries, pages.revision()))
+}
+
+/// A whole list at one revision, page by page.
+pub(crate) struct Pages<'a> {
+    backend: &'a Arc<dyn Backend>,
+    prefix: &'a Prefix,
+    last: Option<Page>,
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) const fn new(backend: &'a Arc<dyn Backend>, prefix: &'a Prefix) -> Self {
+        Self { backend, prefix, last: None }
+    }
+
+    /// The entries of the next page; `None` after the last one.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Entry>>, StoreError> {
+        let from = match &self.last {
+            None => None,
+            Some(Page { next: None, .. }) => return Ok(None),
+            Some(Page { next: Some(from), .. }) => Some(from),
+        };
+        let mut page = self.backend.list(self.prefix, PAGE, from).await?;
+        let entries = std::mem::take(&mut page.entries);
+        self.last = Some(page);
+        Ok(Some(entries))
+    }
+
+    /// The revision that every page shows.
+    pub(crate) fn revision(&self) -> Revision {
+        self.last.as_ref().map_or(Revision::ZERO, |page| page.revision)
+    }
 }

@@ -23,7 +23,8 @@ impl Key {
             Some("it ends with a slash, which only prefixes do")
         } else {
             problem_of(text).or_else(|| {
-                (text.split('/').count() < 3).then_some("it needs at least two segments, such as /servers/1")
+                (text.get(1..).is_none_or(|rest| !rest.contains('/')))
+                    .then_some("it needs at least two segments, such as /servers/1")
             })
         };
         match problem {
@@ -107,7 +108,7 @@ impl fmt::Debug for Prefix {
 fn problem_of(text: &str) -> Option<&'static str> {
     if text.len() > Key::MAX_BYTES {
         Some("it is longer than 512 bytes")
-    } else if text.chars().any(char::is_control) {
+    } else if !text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) && text.chars().any(char::is_control) {
         Some("it contains a control character")
     } else {
         match text.strip_prefix('/') {

@@ -4,12 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::{
-    sync::{broadcast, watch},
+    sync::{broadcast, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 
 use super::{Changed, Freshness, freshness::SILENCE, table::Replica};
-use crate::{Backend, Prefix, Revision, StoreError, WatchBatch, list_all};
+use crate::{Backend, Entry, Prefix, Revision, StoreError, WatchBatch, backend::Pages};
 
 /// How long the first and the longest pause between two tries are.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -78,21 +78,42 @@ impl Feed {
     /// already shows is skipped when the watch delivers it.
     async fn list(&self) -> Result<Revision, StoreError> {
         let mut oldest = self.backend.revision().await?;
-        let mut listed = Vec::with_capacity(self.tables.len());
+        let mut changed = Vec::new();
         for table in self.tables.values() {
-            let (entries, revision) = list_all(&self.backend, table.prefix()).await?;
+            let (revision, more) = self.list_table(table).await?;
             oldest = oldest.min(revision);
-            listed.push((Arc::clone(table), entries, revision));
+            changed.extend(more);
         }
-        // Reading thousands of records is work for a thread that may be busy for that long.
-        let work = move || -> Vec<Changed> {
-            listed.iter().flat_map(|(table, entries, revision)| table.replace(entries, *revision)).collect()
-        };
-        let changed = tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Unavailable {
-            reason: format!("the copy of the store could not be built: {error}"),
-        })?;
         self.shown(oldest, changed);
         Ok(oldest)
+    }
+
+    /// Lists one table. Pages are fetched while the one before is parsed, on a thread that may be busy for that long.
+    async fn list_table(&self, table: &Arc<dyn Replica>) -> Result<(Revision, Vec<Changed>), StoreError> {
+        let mut restock = Arc::clone(table).restock();
+        let (pages, mut arriving) = mpsc::channel::<Vec<Entry>>(2);
+        let parsing = tokio::task::spawn_blocking(move || {
+            while let Some(page) = arriving.blocking_recv() {
+                restock.add(page);
+            }
+            restock
+        });
+        let listed = self.send_pages(table.prefix(), &pages).await;
+        drop(pages);
+        let broken =
+            |error| StoreError::Unavailable { reason: format!("the copy of the store could not be built: {error}") };
+        let restock = parsing.await.map_err(broken)?;
+        let revision = listed?;
+        Ok((revision, restock.show(revision)))
+    }
+
+    async fn send_pages(&self, prefix: &Prefix, parser: &mpsc::Sender<Vec<Entry>>) -> Result<Revision, StoreError> {
+        let mut pages = Pages::new(&self.backend, prefix);
+        while let Some(page) = pages.next().await? {
+            // The other end is only gone when parsing panicked, which shows when it is joined.
+            let _ = parser.send(page).await;
+        }
+        Ok(pages.revision())
     }
 
     fn apply(&self, batch: &WatchBatch) {

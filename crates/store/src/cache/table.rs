@@ -22,11 +22,20 @@ pub(super) trait Replica: Send + Sync {
     /// Where its records are stored.
     fn prefix(&self) -> &Prefix;
 
-    /// Shows exactly `entries`, which are all there was at `revision`.
-    fn replace(&self, entries: &[Entry], revision: Revision) -> Vec<Changed>;
+    /// Begins to read a fresh list, page by page, beside what is shown.
+    fn restock(self: Arc<Self>) -> Box<dyn Restock>;
 
     /// Applies one change of `revision`, unless a list has shown it already.
     fn apply(&self, change: &Change, revision: Revision) -> Option<Changed>;
+}
+
+/// A fresh list on its way into a table.
+pub(super) trait Restock: Send {
+    /// Reads a page of it.
+    fn add(&mut self, entries: Vec<Entry>);
+
+    /// Shows exactly what was added, which is all there was at `revision`.
+    fn show(self: Box<Self>, revision: Revision) -> Vec<Changed>;
 }
 
 pub(super) struct Table<R: Record> {
@@ -118,40 +127,9 @@ impl<R: Record> Replica for Table<R> {
         &self.prefix
     }
 
-    fn replace(&self, entries: &[Entry], revision: Revision) -> Vec<Changed> {
-        // What has not changed is kept as it is, so that a second list costs little and announces nothing.
+    fn restock(self: Arc<Self>) -> Box<dyn Restock> {
         let known = self.read().records.clone();
-        let mut rows = Rows { records: BTreeMap::new(), unreadable: HashMap::new(), listed_at: revision };
-        for entry in entries {
-            let kept = self.id_in(&entry.key).and_then(|id| known.get_key_value(&id));
-            if let Some((id, stored)) = kept.filter(|(_, stored)| stored.revision == entry.mod_revision) {
-                rows.records.insert(id.clone(), Arc::clone(stored));
-                continue;
-            }
-            match decode::<R>(entry) {
-                Ok(stored) => {
-                    rows.records.insert(stored.record.id(), Arc::new(stored));
-                }
-                Err(unreadable) => {
-                    tracing::error!(key = %entry.key, reason = unreadable.reason, "a stored record cannot be read");
-                    if let Some((id, stored)) = kept {
-                        rows.records.insert(id.clone(), Arc::clone(stored));
-                    }
-                    rows.unreadable.insert(entry.key.clone(), unreadable);
-                }
-            }
-        }
-        let now = rows.records.clone();
-        *self.write() = rows;
-        let gone = known.iter().filter(|(id, _)| !now.contains_key(*id));
-        let gone: Vec<_> =
-            gone.filter_map(|(id, old)| self.announce(id.clone(), Some(Arc::clone(old)), None, revision)).collect();
-        let written = now.iter().filter_map(|(id, new)| {
-            let old = known.get(id);
-            let same = old.is_some_and(|old| Arc::ptr_eq(old, new));
-            if same { None } else { self.announce(id.clone(), old.cloned(), Some(Arc::clone(new)), revision) }
-        });
-        gone.into_iter().chain(written).collect()
+        Box::new(Stock { table: self, known, records: BTreeMap::new(), unreadable: HashMap::new() })
     }
 
     fn apply(&self, change: &Change, revision: Revision) -> Option<Changed> {
@@ -162,5 +140,59 @@ impl<R: Record> Replica for Table<R> {
             Change::Put(entry) => self.put(entry, revision),
             Change::Delete { key, .. } => self.delete(key, revision),
         }
+    }
+}
+
+/// A fresh list beside the one that is shown.
+struct Stock<R: Record> {
+    table: Arc<Table<R>>,
+    known: BTreeMap<R::Id, Arc<Stored<R>>>,
+    records: BTreeMap<R::Id, Arc<Stored<R>>>,
+    unreadable: HashMap<Key, Unreadable>,
+}
+
+impl<R: Record> Stock<R> {
+    fn add_one(&mut self, entry: &Entry) {
+        // What has not changed is kept as it is, so that a second list costs little and announces nothing.
+        let kept = self.table.id_in(&entry.key).and_then(|id| self.known.get_key_value(&id));
+        if let Some((id, stored)) = kept.filter(|(_, stored)| stored.revision == entry.mod_revision) {
+            self.records.insert(id.clone(), Arc::clone(stored));
+            return;
+        }
+        match decode::<R>(entry) {
+            Ok(stored) => {
+                self.records.insert(stored.record.id(), Arc::new(stored));
+            }
+            Err(unreadable) => {
+                tracing::error!(key = %entry.key, reason = unreadable.reason, "a stored record cannot be read");
+                if let Some((id, stored)) = kept {
+                    self.records.insert(id.clone(), Arc::clone(stored));
+                }
+                self.unreadable.insert(entry.key.clone(), unreadable);
+            }
+        }
+    }
+}
+
+impl<R: Record> Restock for Stock<R> {
+    fn add(&mut self, entries: Vec<Entry>) {
+        for entry in &entries {
+            self.add_one(entry);
+        }
+    }
+
+    fn show(self: Box<Self>, revision: Revision) -> Vec<Changed> {
+        let Self { table, known, records, unreadable } = *self;
+        let now = records.clone();
+        *table.write() = Rows { records, unreadable, listed_at: revision };
+        let gone = known.iter().filter(|(id, _)| !now.contains_key(*id));
+        let gone = gone.filter_map(|(id, old)| table.announce(id.clone(), Some(Arc::clone(old)), None, revision));
+        let gone: Vec<_> = gone.collect();
+        let written = now.into_iter().filter_map(|(id, new)| {
+            let old = known.get(&id);
+            let same = old.is_some_and(|old| Arc::ptr_eq(old, &new));
+            if same { None } else { table.announce(id, old.cloned(), Some(new), revision) }
+        });
+        gone.into_iter().chain(written).collect()
     }
 }
