@@ -38,6 +38,9 @@ pub const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
+/// How often a step says that it is still at work where no terminal can show it.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
 /// How a child ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -161,6 +164,7 @@ struct Display {
     log: File,
     terminal: bool,
     last_line: String,
+    said: Duration,
 }
 
 impl Display {
@@ -170,7 +174,7 @@ impl Display {
         if echo == Echo::Live || !terminal {
             println!("  {name} ...");
         }
-        Ok(Self { name: name.to_owned(), echo, log, terminal, last_line: String::new() })
+        Ok(Self { name: name.to_owned(), echo, log, terminal, last_line: String::new(), said: Duration::ZERO })
     }
 
     fn follow(&mut self, elapsed: Duration) -> anyhow::Result<()> {
@@ -179,12 +183,17 @@ impl Display {
         let mut out = std::io::stdout().lock();
         if self.echo == Echo::Live {
             out.write_all(&fresh).context("the terminal is gone")?;
-        } else if self.terminal {
+        } else {
             if let Some(line) = String::from_utf8_lossy(&fresh).lines().rfind(|line| !line.trim().is_empty()) {
                 self.last_line = line.trim().chars().filter(|c| !c.is_control()).take(70).collect();
             }
-            write!(out, "\r\x1b[K  {} {} {}", self.name, seconds(elapsed), self.last_line)
-                .context("the terminal is gone")?;
+            let progress = format!("  {} {} {}", self.name, seconds(elapsed), self.last_line);
+            if self.terminal {
+                write!(out, "\r\x1b[K{progress}").context("the terminal is gone")?;
+            } else if elapsed.saturating_sub(self.said) > HEARTBEAT {
+                self.said = elapsed;
+                writeln!(out, "{progress}").context("the terminal is gone")?;
+            }
         }
         out.flush().context("the terminal is gone")
     }
