@@ -82,3 +82,33 @@ fn apt() -> Command {
     command.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).env("DEBIAN_FRONTEND", "noninteractive");
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Node.js is what builds the panel, too: it is there already, and often not from Debian.
+    const NOT_FROM_HERE: [&str; 2] = ["nodejs", "npm"];
+
+    #[test]
+    fn what_the_templates_run_is_installed_for_their_tests() {
+        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates");
+        let mut named = Vec::new();
+        for template in std::fs::read_dir(templates).unwrap() {
+            let path = template.unwrap().path();
+            let template: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+            let list = |key: &str| template.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+            named.extend(list("packages").iter().filter_map(|package| Some(package.as_str()?.to_owned())));
+            named.extend(
+                list("programs").iter().filter_map(|program| Some(program.get("package")?.as_str()?.to_owned())),
+            );
+        }
+        assert!(!named.is_empty());
+        for package in named {
+            let known = FOR_TESTS.iter().any(|known| known.name == package);
+            assert!(known || NOT_FROM_HERE.contains(&package.as_str()), "{package} is not installed for the tests");
+        }
+    }
+}

@@ -13,7 +13,7 @@ pub struct Document {
 }
 
 /// One measured quantity.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
     /// What, in words: `durable write, p50`.

@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: run the bench programs in the release profile and print their figures.
 //!
-//! A bench program is a target of ours named `bench` or `bench_<what>` (an example, or a binary of the tests'
-//! package). With `--json` it prints one document in the form of [`figures::Document`] on its standard output, and
-//! nothing else there. What it measures is its own business; this collects and shows.
+//! A bench program is a target of ours named `bench` or `<what>_bench` (an example, or a binary of the tests' package).
+//! With `--json` it prints one document in the form of [`figures::Document`] on its standard output, and nothing else
+//! there; the lines of one that knows no `--json` are passed on as they are. What it measures is its own business;
+//! this collects and shows.
 
 mod figures;
 mod machine;
@@ -43,10 +44,20 @@ struct Results {
 #[derive(Debug, Serialize)]
 struct ProgramResult {
     program: String,
-    figures: Vec<Figure>,
+    #[serde(flatten)]
+    output: Output,
     /// Why there are no figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
+}
+
+/// What a program printed.
+#[derive(Debug, Default, Serialize, PartialEq)]
+struct Output {
+    figures: Vec<Figure>,
+    /// What is said in words only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<String>,
 }
 
 /// Runs the bench programs.
@@ -60,7 +71,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode>
         programs.retain(|program| program.label().contains(filter.as_str()));
     }
     if programs.is_empty() {
-        bail!("no bench program matches: they are targets named `bench` or `bench_<what>`");
+        bail!("no bench program matches: they are targets named `bench` or `<what>_bench`");
     }
     build(workspace, &programs)?;
     let mut results = Results { machine: Machine::here(), programs: Vec::new() };
@@ -68,8 +79,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode>
         eprintln!("  running {}", program.label());
         let outcome = measure(workspace, program);
         let failure = outcome.as_ref().err().map(|error| format!("{error:#}"));
-        let figures = outcome.map(|document| document.figures).unwrap_or_default();
-        results.programs.push(ProgramResult { program: program.label(), figures, failure });
+        let output = outcome.unwrap_or_default();
+        results.programs.push(ProgramResult { program: program.label(), output, failure });
     }
     let good = results.programs.iter().all(|program| program.failure.is_none());
     if options.json {
@@ -100,7 +111,7 @@ impl Program {
 }
 
 fn programs(packages: &[Package]) -> Vec<Program> {
-    let measures = |name: &str| name == "bench" || name.starts_with("bench_") || name.starts_with("bench-");
+    let measures = |name: &str| name == "bench" || name.ends_with("_bench") || name.ends_with("-bench");
     packages
         .iter()
         .flat_map(|package| package.targets.iter().map(move |target| (package, target)))
@@ -126,7 +137,7 @@ fn build(workspace: &Workspace, programs: &[Program]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(workspace: &Workspace, program: &Program) -> anyhow::Result<Document> {
+fn measure(workspace: &Workspace, program: &Program) -> anyhow::Result<Output> {
     let path = program.path(workspace);
     let output = Command::new(&path)
         .arg("--json")
@@ -138,7 +149,19 @@ fn measure(workspace: &Workspace, program: &Program) -> anyhow::Result<Document>
     if !output.status.success() {
         bail!("{} ended with {}", program.label(), output.status);
     }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{} printed no figures", program.label()))
+    understand(&output.stdout).with_context(|| format!("the figures of {} cannot be understood", program.label()))
+}
+
+fn understand(stdout: &[u8]) -> anyhow::Result<Output> {
+    if stdout.trim_ascii().is_empty() {
+        bail!("it printed nothing");
+    }
+    if stdout.trim_ascii_start().starts_with(b"{") {
+        let document: Document = serde_json::from_slice(stdout)?;
+        return Ok(Output { figures: document.figures, lines: Vec::new() });
+    }
+    let lines = String::from_utf8_lossy(stdout).lines().map(str::to_owned).collect();
+    Ok(Output { figures: Vec::new(), lines })
 }
 
 fn print_tables(results: &Results) {
@@ -148,8 +171,11 @@ fn print_tables(results: &Results) {
         if let Some(failure) = &program.failure {
             println!("  FAILED: {failure}");
         }
-        for figure in &program.figures {
+        for figure in &program.output.figures {
             println!("  {figure}");
+        }
+        for line in &program.output.lines {
+            println!("  {line}");
         }
     }
 }
@@ -166,9 +192,17 @@ mod tests {
             name: "nodepanel-store".into(),
             manifest_path: "/x/Cargo.toml".into(),
             dependencies: Vec::new(),
-            targets: vec![target("bench_store", "example"), target("benchmark", "example"), target("bench", "bench")],
+            targets: vec![target("store_bench", "example"), target("benchmark", "example"), target("bench", "bench")],
         };
         let found = programs(&[package]);
-        assert_eq!(found.iter().map(Program::label).collect::<Vec<_>>(), ["nodepanel-store/bench_store"]);
+        assert_eq!(found.iter().map(Program::label).collect::<Vec<_>>(), ["nodepanel-store/store_bench"]);
+    }
+
+    #[test]
+    fn words_are_passed_on_and_broken_figures_are_refused() {
+        let output = understand(b"one request: 0.1 ms\n").unwrap();
+        assert_eq!(output.lines, ["one request: 0.1 ms"]);
+        assert!(understand(br#"{"figures": [{"name": "x"}]}"#).is_err());
+        assert!(understand(b"\n").is_err());
     }
 }
