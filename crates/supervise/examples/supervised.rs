@@ -23,6 +23,7 @@ use std::{
 };
 
 use nodepanel_supervise::{
+    keeper::{Keeper, KeeperPlan, interrupts},
     plan::{Plan, SocketSpec, Timing, WorkerSpec},
     policy::Backoff,
     sockets::Inherited,
@@ -68,6 +69,13 @@ fn run() -> Result<(), Box<dyn Error>> {
                 let plan = plan(data_dir.as_ref(), address.parse()?, workers.parse()?)?;
                 supervisor::run(plan, inherited, Arc::new(SystemClock), terminated()?).await.map_err(Into::into)
             }
+            ["keep", data_dir, address, workers] => {
+                let plan = keeper_plan(data_dir.as_ref(), address.parse()?, workers)?;
+                // Heard from the first moment on: a Ctrl-C while it begins counts too.
+                let interrupts = interrupts()?;
+                let keeper = Keeper::begin(plan, Arc::new(SystemClock)).await?;
+                keeper.keep(interrupts).await.map_err(Into::into)
+            }
             ["worker"] => work(&inherited).await,
             _ => Err("usage: supervised supervise|keep DATA_DIR ADDRESS WORKERS, or supervised worker".into()),
         }
@@ -91,6 +99,17 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
     });
     let sockets = vec![SocketSpec { name: "http".to_owned(), address }];
     Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers: workers.collect() })
+}
+
+fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Result<KeeperPlan> {
+    Ok(KeeperPlan {
+        data_dir: data_dir.to_owned(),
+        sockets: vec![SocketSpec { name: "http".to_owned(), address }],
+        program: env::current_exe()?,
+        args: vec!["supervise".into(), data_dir.into(), address.to_string().into(), workers.into()],
+        env: Vec::new(),
+        stop_servers: false,
+    })
 }
 
 async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {

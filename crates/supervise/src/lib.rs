@@ -5,10 +5,11 @@
 //! never by its bare pid; nothing here dies because something else died; no decision to restart is ever final.
 //!
 //! Decisions are pure (`policy`, `lifecycle`); `supervisor` carries them out; `worker` is the other side of its
-//! control socket; `control` is the command line's; `process` is all that the others of this workspace need to
+//! control socket; `control` is the command line's; `keeper` stands in for init in a shell; `process` is all that the others of this workspace need to
 //! keep processes of their own.
 
 pub mod control;
+pub mod keeper;
 pub mod lifecycle;
 pub mod lock;
 pub mod plan;

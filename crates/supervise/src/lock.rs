@@ -1,4 +1,4 @@
-//! One supervisor per installation: a lock that the kernel drops with its holder.
+//! One supervisor and one keeper per installation: locks that the kernel drops with their holder.
 
 use std::{
     fs::{File, OpenOptions},
@@ -15,6 +15,31 @@ use tokio::time::{Instant, sleep};
 /// copy of its descriptors open for an instant.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// What there can be only one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Single {
+    /// The supervisor.
+    Supervisor,
+    /// The keeper, which is `nodepanel up`.
+    Keeper,
+}
+
+impl Single {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Supervisor => "supervisor.lock",
+            Self::Keeper => "keeper.lock",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Supervisor => "a supervisor",
+            Self::Keeper => "`nodepanel up`",
+        }
+    }
+}
+
 /// The lock, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct InstallationLock {
@@ -26,11 +51,14 @@ pub struct InstallationLock {
 pub enum LockError {
     /// Somebody else holds it.
     #[error(
-        "a supervisor already runs for {}{}: use it, or end it with `nodepanel stop` first",
+        "{} already runs for {}{}: use it, or end it with `nodepanel stop` first",
+        what.name(),
         data_dir.display(),
         holder.as_deref().map(|pid| format!(" (process {pid})")).unwrap_or_default()
     )]
     Held {
+        /// What runs already.
+        what: Single,
         /// The installation.
         data_dir: PathBuf,
         /// The pid that the holder wrote down.
@@ -47,9 +75,9 @@ pub enum LockError {
 }
 
 impl InstallationLock {
-    /// Takes the lock `run/supervisor.lock` of an installation and writes our pid into it.
-    pub async fn take(data_dir: &Path, run_dir: &Path) -> Result<Self, LockError> {
-        let path = run_dir.join("supervisor.lock");
+    /// Takes a lock of an installation, a file in its run directory, and writes our pid into it.
+    pub async fn take(what: Single, data_dir: &Path, run_dir: &Path) -> Result<Self, LockError> {
+        let path = run_dir.join(what.file());
         let failed = |source| LockError::Io { path: path.clone(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -68,7 +96,7 @@ impl InstallationLock {
                     let mut holder = String::new();
                     let read = (&mut file).take(32).read_to_string(&mut holder);
                     let holder = read.ok().map(|_| holder.trim().to_owned()).filter(|pid| !pid.is_empty());
-                    return Err(LockError::Held { data_dir: data_dir.to_owned(), holder });
+                    return Err(LockError::Held { what, data_dir: data_dir.to_owned(), holder });
                 }
                 Err(errno) => return Err(failed(errno.into())),
             }
@@ -86,10 +114,11 @@ mod tests {
     #[tokio::test]
     async fn the_second_one_is_told_who_holds_it() {
         let dir = tempfile::tempdir().unwrap();
-        let first = InstallationLock::take(dir.path(), dir.path()).await.unwrap();
-        let error = InstallationLock::take(dir.path(), dir.path()).await.unwrap_err().to_string();
+        let first = InstallationLock::take(Single::Supervisor, dir.path(), dir.path()).await.unwrap();
+        let error = InstallationLock::take(Single::Supervisor, dir.path(), dir.path()).await.unwrap_err().to_string();
         assert!(error.contains(&format!("(process {})", std::process::id())), "{error}");
+        InstallationLock::take(Single::Keeper, dir.path(), dir.path()).await.unwrap();
         drop(first);
-        InstallationLock::take(dir.path(), dir.path()).await.unwrap();
+        InstallationLock::take(Single::Supervisor, dir.path(), dir.path()).await.unwrap();
     }
 }

@@ -7,11 +7,13 @@ mod ending;
 mod handle;
 mod identity;
 mod launch;
+mod orphans;
 
 pub use ending::Ending;
 pub use handle::Process;
 pub use identity::Identity;
 pub use launch::Launch;
+pub use orphans::reap_orphans;
 pub use rustix::process::Signal;
 
 use std::{io, path::PathBuf};

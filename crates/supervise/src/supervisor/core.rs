@@ -33,7 +33,7 @@ use crate::{
     lifecycle::{Action, Input, Phase},
     lock::InstallationLock,
     plan::Plan,
-    process::{Ending, Process, Signal},
+    process::{Ending, Process, Signal, reap_orphans},
     record::{ProcessRecord, Record},
     run_dir::RunDir,
     sockets::{Inherited, Sockets},
@@ -306,6 +306,11 @@ impl Supervisor {
         self.expire_stop(now);
         if now >= self.next_cut {
             self.next_cut = now + CUT_EVERY;
+            if std::process::id() == 1 {
+                reap_orphans(
+                    &self.slots.iter().filter_map(|slot| Some(slot.process.as_ref()?.pid())).collect::<Vec<_>>(),
+                );
+            }
             for cutter in self.slots.iter().filter_map(|slot| slot.log.cutter().ok()) {
                 self.recorder.cut(cutter);
             }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     lifecycle::Input,
-    lock::InstallationLock,
+    lock::{InstallationLock, Single},
     plan::{Plan, SocketSpec, Timing},
     process::{Identity, Process},
     record::{RECORD_FILE, Record},
@@ -56,7 +56,7 @@ impl Supervisor {
         let files = |what, path: PathBuf| move |source| SuperviseError::Files { what, path, source };
         let run_path = RunDir::path_in(&plan.data_dir);
         let run_dir = RunDir::create(&plan.data_dir).map_err(files("create", run_path))?;
-        let lock = InstallationLock::take(&plan.data_dir, run_dir.path()).await?;
+        let lock = InstallationLock::take(Single::Supervisor, &plan.data_dir, run_dir.path()).await?;
         let record = read_record(&run_dir);
         let journal = Journal::open(run_dir.path()).map_err(files("read", run_dir.path().to_owned()))?;
         let recorder = Recorder::start(run_dir.path().to_owned(), journal)

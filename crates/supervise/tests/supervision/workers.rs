@@ -1,11 +1,8 @@
-//! The supervision with real processes, real sockets and real kills: `examples/supervised.rs` is the installation.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail here")]
-
-mod installation;
+//! The supervisor and its workers: kills, hangs, crash loops, take-overs, stops.
 
 use std::time::Duration;
 
-use installation::{Installation, send, within};
+use crate::installation::{Installation, send, within};
 use nodepanel_supervise::{
     control::{Control, ControlError},
     process::{Ending, Signal},

@@ -1,0 +1,178 @@
+//! How a keeper begins: it takes over a supervisor that runs, or binds the sockets and starts one.
+
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nodepanel_types::clock::Clock;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::{Keeper, KeeperError, KeeperPlan};
+use crate::{
+    control::{Control, ControlError},
+    lock::{InstallationLock, Single},
+    process::{Ending, Launch, Process, ProcessError},
+    record::Record,
+    run_dir::RunDir,
+    sockets::{BindError, PREDECESSOR, Predecessor, Sockets, bind},
+    worker_log::WorkerLog,
+};
+
+/// How long a supervisor may take to answer for the first time.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+/// Between two tries to reach it.
+const RETRY: Duration = Duration::from_millis(20);
+/// How much of its log is shown when it does not start, in bytes.
+const LAST_WORDS: u64 = 2_000;
+
+impl Keeper {
+    /// Takes over the supervisor of the installation, or binds the sockets and starts one; returns when it answers.
+    pub async fn begin(plan: KeeperPlan, clock: Arc<dyn Clock>) -> Result<Self, KeeperError> {
+        let files = |what, path: PathBuf| move |source| KeeperError::Files { what, path, source };
+        let run_dir = RunDir::create(&plan.data_dir).map_err(files("create", RunDir::path_in(&plan.data_dir)))?;
+        let lock = InstallationLock::take(Single::Keeper, &plan.data_dir, run_dir.path()).await?;
+        let log = WorkerLog::open(&plan.data_dir, "supervisor")
+            .map_err(files("open the logs in", WorkerLog::directory(&plan.data_dir)))?;
+        let log_length = fs::metadata(Self::log_path(&plan.data_dir)).map_or(0, |log| log.len());
+        let record = Record::read(run_dir.path()).unwrap_or_else(|_| Record::empty());
+        let running = record.supervisor.identity.as_ref().map(Process::adopt).transpose()?.flatten();
+        let found = running.is_some();
+        let (supervisor, sockets) = if let Some(supervisor) = running {
+            info!(process.pid = supervisor.pid(), "a supervisor runs already; keeping it");
+            (supervisor, Sockets::default())
+        } else {
+            let sockets = bind_all(&plan, &record)?;
+            (start_supervisor(&plan, &sockets, &log, None)?, sockets)
+        };
+        let mut keeper = Self { plan, clock, run_dir, sockets, log, supervisor, found, _lock: lock };
+        keeper.first_answer(log_length).await?;
+        keeper.complete_sockets().await;
+        Ok(keeper)
+    }
+
+    /// Waits until the supervisor answers. One that is killed meanwhile is started again; one that exits has said
+    /// why it cannot run.
+    async fn first_answer(&mut self, log_length: u64) -> Result<(), KeeperError> {
+        let log = Self::log_path(&self.plan.data_dir);
+        let deadline = Instant::now() + FIRST_ANSWER;
+        loop {
+            if let Ok(mut control) = Control::connect(&self.plan.data_dir).await
+                && control.status().await.is_ok()
+            {
+                return Ok(());
+            }
+            let late = Instant::now() > deadline;
+            match timeout(RETRY, self.supervisor.ended()).await {
+                Err(_) if late => return Err(KeeperError::Silent { pid: self.supervisor.pid(), log }),
+                Err(_) => {}
+                Ok(ending) => match ending? {
+                    // It was stopped already, which `keep` finds out too.
+                    Ending::Exited { code: 0 } => return Ok(()),
+                    ending @ (Ending::Killed { .. } | Ending::Unknown) if !late => {
+                        let predecessor = Predecessor { ended_at: self.clock.now(), how: ending.to_string() };
+                        sleep(RETRY).await;
+                        self.supervisor = self.start_again(&predecessor)?;
+                    }
+                    ending => {
+                        let last_words = last_words(&log, log_length);
+                        return Err(KeeperError::FirstStart { ending, last_words, log });
+                    }
+                },
+            }
+        }
+    }
+
+    /// Gets copies of the sockets that this keeper could not bind, because others of the installation hold them.
+    pub(super) async fn complete_sockets(&mut self) {
+        if self.plan.sockets.iter().all(|spec| self.sockets.get(&spec.name).is_some()) {
+            return;
+        }
+        match ask_for_sockets(&self.plan.data_dir).await {
+            Ok(mut copies) => {
+                for spec in &self.plan.sockets {
+                    if let Some(copy) = copies.take(&spec.name).filter(|_| self.sockets.get(&spec.name).is_none()) {
+                        self.sockets.insert(spec.name.clone(), copy);
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "cannot get copies of the listening sockets yet"),
+        }
+    }
+
+    /// Starts the supervisor again after `predecessor`.
+    pub(super) fn start_again(&self, predecessor: &Predecessor) -> Result<Process, ProcessError> {
+        start_supervisor(&self.plan, &self.sockets, &self.log, Some(predecessor))
+    }
+}
+
+async fn ask_for_sockets(data_dir: &Path) -> Result<Sockets, ControlError> {
+    Control::connect(data_dir).await?.take_sockets().await
+}
+
+/// Binds what is free. What workers of this installation still hold is left to them: the supervisor gets it from
+/// them, and the keeper from the supervisor.
+fn bind_all(plan: &KeeperPlan, record: &Record) -> Result<Sockets, KeeperError> {
+    let survivors = record.workers.iter().filter_map(|worker| worker.identity.as_ref());
+    let survived = survivors.map(Process::adopt).any(|process| matches!(process, Ok(Some(_))));
+    let mut sockets = Sockets::default();
+    for spec in &plan.sockets {
+        match bind(spec) {
+            Ok(socket) => sockets.insert(spec.name.clone(), socket),
+            Err(BindError::InUse { .. }) if survived => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(sockets)
+}
+
+fn start_supervisor(
+    plan: &KeeperPlan,
+    sockets: &Sockets,
+    log: &WorkerLog,
+    predecessor: Option<&Predecessor>,
+) -> Result<Process, ProcessError> {
+    let failed = |source| ProcessError::Start { program: plan.program.clone(), source };
+    let mut launch = Launch::new(&plan.program)
+        .args(&plan.args)
+        .envs(plan.env.iter().cloned())
+        .stdout(log.stream().map_err(failed)?)
+        .stderr(log.stream().map_err(failed)?);
+    if let Some(predecessor) = predecessor {
+        let text = serde_json::to_string(predecessor).map_err(|error| failed(error.into()))?;
+        launch = launch.envs([(PREDECESSOR, text)]);
+    }
+    for (name, socket) in sockets.iter() {
+        launch = launch.socket(name, socket.try_clone().map_err(failed)?);
+    }
+    launch.start()
+}
+
+/// Waits for a supervisor to answer and asks it to stop everything.
+pub(super) async fn ask_to_stop(data_dir: PathBuf, servers: bool) {
+    loop {
+        if let Ok(mut control) = Control::connect(&data_dir).await
+            && control.stop(servers).await.is_ok()
+        {
+            return;
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// What the supervisor has written since the log had this length, the end of it.
+fn last_words(log: &Path, length: u64) -> String {
+    let read = || {
+        let mut file = fs::File::open(log)?;
+        let end = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.max(end.saturating_sub(LAST_WORDS))))?;
+        let mut bytes = Vec::new();
+        file.take(LAST_WORDS).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let words = String::from_utf8_lossy(&read().unwrap_or_default()).trim().to_owned();
+    if words.is_empty() { "none".to_owned() } else { words }
+}

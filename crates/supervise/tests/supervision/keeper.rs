@@ -1,0 +1,164 @@
+//! The keeper with real processes: it outlives the rest, and the rest outlives it.
+use std::{net::TcpListener, time::Duration};
+
+use crate::installation::{Installation, send, within};
+use nodepanel_supervise::process::{Ending, Process, Signal};
+use nodepanel_types::component::ComponentState;
+use tokio::{net::TcpStream, time::timeout};
+
+async fn keep(installation: &Installation, workers: usize) -> Process {
+    let keeper = installation.launch("keep", workers);
+    within("the supervisor", async || {
+        assert!(keeper.is_running(), "the keeper ended: {}", installation.log("keep"));
+        installation.components().await
+    })
+    .await;
+    installation.ready(workers).await;
+    keeper
+}
+
+async fn supervisor_pid(installation: &Installation) -> Option<u32> {
+    installation.components().await?.first()?.pid
+}
+
+#[tokio::test]
+async fn the_supervisor_is_started_again_and_nothing_is_refused() {
+    let installation = Installation::new();
+    let _keeper = keep(&installation, 1).await;
+    let before = installation.ready(1).await;
+    installation.recorded(1).await;
+    let first = supervisor_pid(&installation).await;
+    send(first, Signal::KILL);
+    let own = within("the next supervisor", async || {
+        let own = installation.components().await?.into_iter().next()?;
+        (own.pid != first && own.last_recovery_ms.is_some()).then_some(own)
+    })
+    .await;
+    assert_eq!((own.restarts, own.last_exit.as_deref()), (1, Some("was killed by SIGKILL")));
+    println!("supervision back after {} ms", own.last_recovery_ms.unwrap());
+    let after = installation.ready(1).await;
+    assert_eq!((after[0].pid, after[0].restarts), (before[0].pid, 0));
+}
+
+#[tokio::test]
+async fn connections_queue_while_everything_but_the_keeper_is_dead() {
+    let installation = Installation::new();
+    let _keeper = keep(&installation, 1).await;
+    installation.recorded(1).await;
+    for _ in 0..3 {
+        let worker = installation.ready(1).await[0].pid;
+        send(supervisor_pid(&installation).await, Signal::KILL);
+        send(worker, Signal::KILL);
+        let mut waiting = Vec::new();
+        for _ in 0..100 {
+            let connected = TcpStream::connect(installation.address).await;
+            assert!(connected.is_ok(), "{connected:?}; the keeper says: {}", installation.log("keep"));
+            waiting.push(connected);
+        }
+        within("an answer", async || installation.answer().await).await;
+        within("a new worker", async || {
+            let worker_now =
+                installation.components().await?.into_iter().find(|component| component.name == "api-1")?;
+            (worker_now.state == ComponentState::Ready && worker_now.pid != worker).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_stops_what_the_keeper_keeps() {
+    let installation = Installation::new();
+    let keeper = keep(&installation, 2).await;
+    keeper.signal(Signal::INT).unwrap();
+    assert_eq!(keeper.ended().await.unwrap(), Ending::Exited { code: 0 });
+    assert!(installation.answer().await.is_none(), "somebody still listens");
+    assert!(installation.components().await.is_none());
+}
+
+#[tokio::test]
+async fn a_second_interrupt_does_not_wait_for_the_stubborn() {
+    let installation = Installation::new();
+    installation.tell("api-1", "stubborn");
+    let keeper = keep(&installation, 1).await;
+    let worker = Process::open(installation.ready(1).await[0].pid.unwrap()).unwrap().unwrap();
+    installation.recorded(1).await;
+    keeper.signal(Signal::INT).unwrap();
+    within("the first interrupt", async || {
+        let components = installation.components().await?;
+        (components.first()?.state == ComponentState::Draining).then_some(())
+    })
+    .await;
+    keeper.signal(Signal::INT).unwrap();
+    assert_eq!(keeper.ended().await.unwrap(), Ending::Exited { code: 0 });
+    assert!(!worker.is_running());
+    // It was asked for, so the next start counts no crash.
+    let _next = keep(&installation, 1).await;
+    assert_eq!(installation.component("supervisor").await.restarts, 0);
+}
+
+#[tokio::test]
+async fn a_stop_from_the_command_line_ends_the_keeper_too() {
+    let installation = Installation::new();
+    let keeper = keep(&installation, 1).await;
+    installation.control().await.stop(false).await.unwrap();
+    assert_eq!(keeper.ended().await.unwrap(), Ending::Exited { code: 0 });
+}
+
+#[tokio::test]
+async fn the_next_keeper_takes_over_the_supervisor_and_copies_of_the_sockets() {
+    let installation = Installation::new();
+    let keeper = keep(&installation, 1).await;
+    installation.recorded(1).await;
+    let second = installation.launch("keep", 1);
+    assert!(!second.ended().await.unwrap().is_success());
+    assert!(installation.log("keep").contains("`nodepanel up` already runs for"), "{}", installation.log("keep"));
+    let (supervisor, worker) = (supervisor_pid(&installation).await, installation.ready(1).await[0].pid);
+    keeper.signal(Signal::KILL).unwrap();
+    keeper.ended().await.unwrap();
+    let next = keep(&installation, 1).await;
+    assert_eq!((supervisor_pid(&installation).await, installation.ready(1).await[0].pid), (supervisor, worker));
+    // It holds the sockets: with everybody else dead, connections still queue.
+    within("the copies", async || holds_socket(&next, &installation)).await;
+    send(supervisor, Signal::KILL);
+    send(worker, Signal::KILL);
+    timeout(Duration::from_secs(5), TcpStream::connect(installation.address)).await.unwrap().unwrap();
+    within("an answer", async || installation.answer().await).await;
+}
+
+#[tokio::test]
+async fn with_keeper_and_supervisor_dead_the_sockets_come_back_from_the_workers() {
+    let installation = Installation::new();
+    let keeper = keep(&installation, 1).await;
+    installation.recorded(1).await;
+    let worker = installation.ready(1).await[0].pid;
+    keeper.signal(Signal::KILL).unwrap();
+    keeper.ended().await.unwrap();
+    send(supervisor_pid(&installation).await, Signal::KILL);
+    let _next = keep(&installation, 1).await;
+    assert_eq!(installation.ready(1).await[0].pid, worker);
+    assert!(installation.answer().await.is_some());
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_reported_at_once() {
+    let installation = Installation::new();
+    let _taken = TcpListener::bind(installation.address).unwrap();
+    let keeper = installation.launch("keep", 1);
+    assert!(!keeper.ended().await.unwrap().is_success());
+    let log = installation.log("keep");
+    assert!(log.contains(&format!("{} (the http address) is already in use by", installation.address)), "{log}");
+    assert!(log.contains(&format!("(process {})", std::process::id())), "{log}");
+}
+
+/// Whether the process has the listening socket open, by its inode in `/proc/net/tcp`.
+fn holds_socket(process: &Process, installation: &Installation) -> Option<()> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X} 00000000:0000 0A ", installation.address.port());
+    let inode = table.lines().find(|line| line.contains(&port))?.split_ascii_whitespace().nth(9)?;
+    let inode = format!("socket:[{inode}]");
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?.flatten();
+    descriptors
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .any(|link| link.to_str() == Some(&inode))
+        .then_some(())
+}
