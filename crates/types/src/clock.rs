@@ -18,3 +18,6 @@ pub trait IdSource: Send + Sync + 'static {
     /// Fills `bytes` from the operating system's generator (or, in a simulation, from a seed).
     fn fill(&self, bytes: &mut [u8]);
 }
+
+/// The UUID of all zeros: what names a record of which there is only one.
+pub const NIL: Uuid = Uuid::nil();

@@ -4,13 +4,19 @@ use super::{
     envelope,
     record::{Record, key_of},
 };
-use crate::{Expected, Revision, StoreError, Transaction};
+use crate::{Expected, LeaseId, Revision, StoreError, Transaction};
 
 impl Transaction {
     /// Adds a record that must not exist yet.
     pub fn create<R: Record>(self, record: &R) -> Result<Self, StoreError> {
         let (key, value) = envelope::encode(record)?;
         Ok(self.when(key.clone(), Expected::Absent).put(key, value))
+    }
+
+    /// Writes a record that vanishes with `lease`, whether it exists or not.
+    pub fn put_leased_record<R: Record>(self, record: &R, lease: LeaseId) -> Result<Self, StoreError> {
+        let (key, value) = envelope::encode(record)?;
+        Ok(self.put_leased(key, value, lease))
     }
 
     /// Replaces a record that was read at `revision` and must not have changed since.

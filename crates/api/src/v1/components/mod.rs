@@ -1,0 +1,7 @@
+//! `/components` and `/overview`
+
+mod list;
+mod overview;
+
+pub use list::*;
+pub use overview::*;

@@ -1,0 +1,7 @@
+//! `/setup`
+
+mod set_up;
+mod state;
+
+pub use set_up::*;
+pub use state::*;

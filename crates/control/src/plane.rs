@@ -1,0 +1,126 @@
+//! The control plane of one API server: what its use-cases work with.
+//!
+//! Reads come from memory and go on while the store is down. Writes go through `commit`, which makes a keyed write
+//! happen once, and return when they are on disk and this process has seen them itself.
+
+use std::{sync::Arc, time::Duration};
+
+use nodepanel_backbone::{LinkAddress, pki::CertificateAuthority};
+use nodepanel_store::{Backend, Revision, StoreError};
+use nodepanel_types::{
+    NodeId, Timestamp, WorkerId,
+    clock::{Clock, IdSource},
+};
+
+use crate::{
+    account::{LoginLimits, Passwords, SessionClaims},
+    commit::StoredAnswer,
+    events::Feed,
+    nodes::Nodes,
+    observed::Observed,
+    platform::Platform,
+    push::PushQueue,
+    secret::{MasterKey, Sealed},
+    tables::Tables,
+    template::ParsedTemplates,
+};
+
+/// How long a writer waits until it reads its own write. Longer only costs a reader a stale look.
+const READ_OWN_WRITE: Duration = Duration::from_millis(250);
+
+/// What a control plane is made of.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Backend>,
+    /// What is known of it in memory.
+    pub tables: Tables,
+    /// The way to the nodes.
+    pub nodes: Arc<dyn Nodes>,
+    /// What the nodes report.
+    pub observed: Arc<Observed>,
+    /// NodePanel's own processes.
+    pub platform: Arc<dyn Platform>,
+    /// The installation's master key.
+    pub master: MasterKey,
+    /// Who issues certificates.
+    pub authority: Arc<CertificateAuthority>,
+    /// Where agents reach the API servers.
+    pub link_addresses: Vec<LinkAddress>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// This API server.
+    pub instance: WorkerId,
+}
+
+/// The use-cases of one API server. Each is a method; the files of this crate hold them by resource.
+pub struct ControlPlane {
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// This API server.
+    pub instance: WorkerId,
+    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) tables: Tables,
+    pub(crate) nodes: Arc<dyn Nodes>,
+    pub(crate) observed: Arc<Observed>,
+    pub(crate) platform: Arc<dyn Platform>,
+    pub(crate) master: MasterKey,
+    pub(crate) authority: Arc<CertificateAuthority>,
+    pub(crate) link_addresses: Vec<LinkAddress>,
+    pub(crate) sessions: Sealed<SessionClaims>,
+    pub(crate) answers: Sealed<StoredAnswer>,
+    pub(crate) passwords: Passwords,
+    pub(crate) logins: LoginLimits,
+    pub(crate) templates: ParsedTemplates,
+    pub(crate) push: PushQueue,
+    pub(crate) feed: Feed,
+}
+
+impl ControlPlane {
+    /// A control plane from its parts. Nothing runs yet: see [`crate::run`].
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            sessions: Sealed::new(&parts.master, "session"),
+            answers: Sealed::new(&parts.master, "answer"),
+            passwords: Passwords::new(parts.ids.clone()),
+            logins: LoginLimits::default(),
+            templates: ParsedTemplates::default(),
+            push: PushQueue::default(),
+            feed: Feed::default(),
+            clock: parts.clock,
+            ids: parts.ids,
+            instance: parts.instance,
+            store: parts.store,
+            tables: parts.tables,
+            nodes: parts.nodes,
+            observed: parts.observed,
+            platform: parts.platform,
+            master: parts.master,
+            authority: parts.authority,
+            link_addresses: parts.link_addresses,
+        }
+    }
+
+    /// Waits until the store was read once.
+    pub async fn loaded(&self, patience: Duration) -> Result<(), StoreError> {
+        self.tables.loaded(patience).await
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether a node answers this API server.
+    pub(crate) fn online(&self, node: NodeId) -> bool {
+        self.observed.with(node, |picture| picture.is_some_and(crate::observed::NodePicture::online))
+    }
+
+    /// Waits until this process has seen a write of its own.
+    pub(crate) async fn see(&self, revision: Revision) {
+        // Late is not wrong: the write is done, and whoever reads too early reads what was so a moment ago.
+        let _ = self.tables.wait_for(revision, READ_OWN_WRITE).await;
+    }
+}
