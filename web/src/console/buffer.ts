@@ -1,0 +1,51 @@
+/**
+ * A console's newest entries, bounded, and the pace at which they are drawn: readers are told once per frame, however
+ * many lines came. What a flood pushes out before it was drawn is never drawn; it is in the server's log.
+ */
+import type { Entry } from '../live/console_link';
+
+export const KEPT = 10_000;
+
+export class ConsoleBuffer {
+  readonly #readers = new Set<(fresh: readonly Entry[]) => void>();
+  readonly #schedule: (run: () => void) => void;
+  #entries: Entry[] = [];
+  #fresh: Entry[] = [];
+  #scheduled = false;
+
+  constructor(schedule: (run: () => void) => void = nextFrame) {
+    this.#schedule = schedule;
+  }
+
+  /** Oldest first. */
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  push(entries: readonly Entry[]): void {
+    this.#entries.push(...entries);
+    this.#fresh.push(...entries);
+    // Trimmed with slack, so that a flood does not move ten thousand entries for every line.
+    if (this.#entries.length > KEPT * 1.5) this.#entries = this.#entries.slice(-KEPT);
+    if (this.#fresh.length > KEPT * 1.5) this.#fresh = this.#fresh.slice(-KEPT);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#schedule(() => {
+      this.#scheduled = false;
+      const fresh = this.#fresh;
+      this.#fresh = [];
+      for (const reader of [...this.#readers]) reader(fresh);
+    });
+  }
+
+  subscribe(reader: (fresh: readonly Entry[]) => void): () => void {
+    this.#readers.add(reader);
+    return () => this.#readers.delete(reader);
+  }
+}
+
+/** The next frame, or soon when the tab is hidden and draws none. */
+function nextFrame(run: () => void): void {
+  if (document.hidden) setTimeout(run, 250);
+  else requestAnimationFrame(run);
+}

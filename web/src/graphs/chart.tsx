@@ -1,0 +1,129 @@
+/** One graph: lines over time, the limit as a dashed line, and the values under the pointer in words beside its name. */
+import 'uplot/dist/uPlot.min.css';
+
+import { useEffect, useRef, useState } from 'react';
+import UPlot from 'uplot';
+
+import { useCell } from '../api/cell';
+import { effectiveTheme } from '../ui/theme';
+import type { Columns } from './columns';
+
+export interface Series {
+  label: string;
+  /** The colour, 1 or 2. */
+  tone: 1 | 2;
+}
+
+interface ChartProps {
+  name: string;
+  series: readonly Series[];
+  data: Columns;
+  format: (value: number | null) => string;
+  limit: number | null;
+}
+
+const HEIGHT = 180;
+const SYNC = UPlot.sync('server');
+
+export function Chart({ name, series, data, format, limit }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<UPlot | null>(null);
+  const [under, setUnder] = useState<number | null>(null);
+  const theme = useCell(effectiveTheme);
+  // What the chart's own callbacks read; it is made once and lives through new data.
+  const now = useRef({ data, format, limit, series });
+  useEffect(() => {
+    now.current = { data, format, limit, series };
+  });
+
+  useEffect(() => {
+    const parent = box.current;
+    if (parent === null) return;
+    const made = new UPlot(options(parent, now, setUnder), now.current.data, parent);
+    plot.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: parent.clientWidth, height: HEIGHT }));
+    observer.observe(parent);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [theme]);
+
+  useEffect(() => plot.current?.setData(data), [data, limit]);
+
+  const index = under ?? data[0].length - 1;
+  const at = data[0][index];
+  return (
+    <section className="card chart" aria-label={name}>
+      <div className="chart-head">
+        <h2>{name}</h2>
+        <span className="chart-values">
+          {series.map(({ label, tone }, column) => (
+            <span key={label}>
+              <span className="swatch" data-tone={tone} aria-hidden="true" /> {series.length > 1 && `${label} `}
+              <strong>{format(data[column + 1]?.[index] as number | null)}</strong>
+            </span>
+          ))}
+          {limit !== null && <span className="muted">limit {format(limit)}</span>}
+          {under !== null && at !== undefined && <time className="muted">{new Date(at * 1_000).toLocaleString('en-GB')}</time>}
+        </span>
+      </div>
+      <div ref={box} className="chart-box" />
+    </section>
+  );
+}
+
+function options(
+  parent: HTMLElement,
+  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[] }>,
+  onPointer: (index: number | null) => void,
+): UPlot.Options {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string): string => style.getPropertyValue(name).trim();
+  const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 } };
+  return {
+    width: parent.clientWidth,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { sync: { key: SYNC.key }, y: false, drag: { x: false, y: false } },
+    scales: { y: { range: (_, __, max) => [0, Math.max(max, now.current.limit ?? 0, 1e-9) * 1.08] } },
+    axes: [
+      { ...axis, values: timeLabels },
+      { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => now.current.format(tick)) },
+    ],
+    series: [
+      {},
+      ...now.current.series.map(({ tone }) => ({ stroke: colour(tone === 1 ? '--accent' : '--warn'), width: 1.5, points: { show: false } })),
+    ],
+    hooks: {
+      setCursor: [(chart) => onPointer(chart.cursor.idx ?? null)],
+      draw: [(chart) => drawLimit(chart, now.current.limit, colour('--bad'))],
+    },
+  };
+}
+
+function timeLabels(_: UPlot, ticks: number[]): string[] {
+  const long = (ticks.at(-1) ?? 0) - (ticks[0] ?? 0) > 86_400;
+  return ticks.map((tick) => {
+    const date = new Date(tick * 1_000);
+    return long
+      ? date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+      : date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  });
+}
+
+function drawLimit(chart: UPlot, limit: number | null, colour: string): void {
+  if (limit === null) return;
+  const y = chart.valToPos(limit, 'y', true);
+  const { left, width, top } = chart.bbox;
+  if (y < top) return;
+  chart.ctx.save();
+  chart.ctx.strokeStyle = colour;
+  chart.ctx.setLineDash([6, 4]);
+  chart.ctx.beginPath();
+  chart.ctx.moveTo(left, y);
+  chart.ctx.lineTo(left + width, y);
+  chart.ctx.stroke();
+  chart.ctx.restore();
+}

@@ -1,0 +1,179 @@
+/**
+ * A console's connection: gives every line once and in order, however often the socket is lost. It remembers the number
+ * of the last line and asks for what comes after it; what cannot be had any more arrives as a gap, never as silence.
+ *
+ * ```text
+ *   connecting ──first frame──▶ open ──(close, or no beat for 5 s)──▶ connecting (at once, then with back-off)
+ * ```
+ *
+ * Commands carry a key each and are sent again with it after a reconnection until their fate is known, so that a typed
+ * line reaches the game once. Draws nothing.
+ */
+import { delayMs } from '../api/backoff';
+import { newKey } from '../api/client';
+import { ProblemError } from '../api/problem';
+import type { ConsoleFrame, ConsoleLine, Gap } from '../api/types';
+
+export const FIRST_LINES = 1_000;
+const BEAT_GRACE_MS = 5_000;
+const OPEN_MS = 4_000;
+
+export type LinkState =
+  | { is: 'connecting'; since: number; firstTime: boolean }
+  | { is: 'open'; node: { connected: boolean; reason: string | null } };
+
+export type Entry =
+  | { is: 'line'; line: ConsoleLine }
+  | { is: 'gap'; gap: Gap }
+  | { is: 'resumed'; lostAt: number; backAt: number; missed: number };
+
+export interface ConsoleLinkParts {
+  /** `/api/v1/servers/{id}/console` or `…/install/console`. */
+  path: string;
+  onEntries: (entries: Entry[]) => void;
+  onState: (state: LinkState) => void;
+  openSocket?: (url: string) => WebSocket;
+}
+
+interface Waiting {
+  line: string;
+  resolve: (line: number | null) => void;
+  reject: (error: ProblemError) => void;
+}
+
+export class ConsoleLink {
+  readonly #parts: ConsoleLinkParts;
+  readonly #waiting = new Map<string, Waiting>();
+  #socket: WebSocket | null = null;
+  #last: number | null = null;
+  #lostAt: number | null = null;
+  #attempt = 0;
+  #node: { connected: boolean; reason: string | null } = { connected: true, reason: null };
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  /** Keys of the commands that went out on the present socket. */
+  readonly #sentHere = new Set<string>();
+
+  constructor(parts: ConsoleLinkParts) {
+    this.#parts = parts;
+    this.#parts.onState({ is: 'connecting', since: Date.now(), firstTime: true });
+    this.#connect();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+  }
+
+  /** Tries again now instead of after the back-off. */
+  wake(): void {
+    if (this.#closed || this.#socket !== null) return;
+    clearTimeout(this.#timer);
+    this.#connect();
+  }
+
+  /**
+   * Types a line. Resolves with the number under which it appears, once the node has it.
+   *
+   * @throws ProblemError it was refused
+   */
+  send(line: string): Promise<number | null> {
+    return new Promise((resolve, reject) => {
+      const key = newKey();
+      this.#waiting.set(key, { line, resolve, reject });
+      this.#sendCommand(key, line);
+    });
+  }
+
+  #connect(): void {
+    const from = this.#last === null ? `tail=${FIRST_LINES}` : `after=${this.#last}`;
+    const base = window.location.origin.replace(/^http/, 'ws');
+    const open = this.#parts.openSocket ?? ((url: string) => new WebSocket(url));
+    const socket = open(`${base}${this.#parts.path}?${from}`);
+    this.#socket = socket;
+    this.#sentHere.clear();
+    this.#watch(socket, OPEN_MS);
+    socket.addEventListener('message', (event) => {
+      if (this.#socket === socket) this.#receive(socket, String(event.data));
+    });
+    socket.addEventListener('close', () => this.#lost(socket));
+    socket.addEventListener('error', () => this.#lost(socket));
+  }
+
+  #watch(socket: WebSocket, ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lost(socket), ms);
+  }
+
+  #lost(socket: WebSocket): void {
+    if (this.#closed || this.#socket !== socket) return;
+    this.#socket = null;
+    socket.close();
+    if (this.#lostAt === null) {
+      this.#lostAt = Date.now();
+      const firstTime = this.#last === null;
+      this.#parts.onState({ is: 'connecting', since: this.#lostAt, firstTime });
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#connect(), this.#attempt === 0 ? 0 : delayMs(this.#attempt, Math.random()));
+    this.#attempt += 1;
+  }
+
+  #receive(socket: WebSocket, text: string): void {
+    this.#watch(socket, BEAT_GRACE_MS);
+    const entries: Entry[] = [];
+    for (const piece of text.split('\n')) {
+      if (piece === '') continue;
+      let frame: ConsoleFrame;
+      try {
+        frame = JSON.parse(piece) as ConsoleFrame;
+      } catch {
+        continue;
+      }
+      this.#frame(frame, entries);
+    }
+    if (entries.length > 0) this.#parts.onEntries(entries);
+  }
+
+  #frame(frame: ConsoleFrame, entries: Entry[]): void {
+    if ('n' in frame) {
+      if (this.#last !== null && frame.n <= this.#last) return;
+      this.#last = frame.n;
+      entries.push({ is: 'line', line: frame });
+    } else if ('gap' in frame) {
+      this.#last = Math.max(this.#last ?? 0, frame.gap.to);
+      entries.push({ is: 'gap', gap: frame.gap });
+    } else if ('at' in frame) {
+      this.#opened(frame.at.next, entries);
+    } else if ('state' in frame) {
+      this.#node = frame.state;
+      if (this.#lostAt === null && this.#attempt === 0) this.#parts.onState({ is: 'open', node: this.#node });
+    } else if ('sent' in frame) {
+      this.#waiting.get(frame.sent.key)?.resolve(frame.sent.line);
+      this.#waiting.delete(frame.sent.key);
+    } else if ('failed' in frame) {
+      this.#waiting.get(frame.failed.key)?.reject(new ProblemError(frame.failed.problem));
+      this.#waiting.delete(frame.failed.key);
+    }
+  }
+
+  #opened(next: number, entries: Entry[]): void {
+    if (this.#lostAt !== null && this.#last !== null) {
+      const missed = Math.max(0, next - 1 - this.#last);
+      entries.push({ is: 'resumed', lostAt: this.#lostAt, backAt: Date.now(), missed });
+    }
+    this.#lostAt = null;
+    this.#attempt = 0;
+    this.#parts.onState({ is: 'open', node: this.#node });
+    for (const [key, { line }] of this.#waiting) {
+      if (!this.#sentHere.has(key)) this.#sendCommand(key, line);
+    }
+  }
+
+  #sendCommand(key: string, line: string): void {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#sentHere.add(key);
+    this.#socket.send(JSON.stringify({ command: { line, key } }));
+  }
+}

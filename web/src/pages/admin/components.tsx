@@ -1,0 +1,83 @@
+/** NodePanel's own processes, and when each was last seen to recover. */
+import { useQuery } from '@tanstack/react-query';
+
+import type { Component } from '../../api/types';
+import { queries } from '../../live/cache';
+import { ago, clock, millis } from '../../ui/format';
+import { AlertIcon, BusyIcon, RunningIcon, StoppedIcon } from '../../ui/icons';
+import { Loaded } from '../../ui/loaded';
+import { useNow } from '../../ui/now';
+import { useTitle } from '../../ui/title';
+
+const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
+  starting: { word: 'Starting', tone: 'busy', icon: BusyIcon },
+  ready: { word: 'Ready', tone: 'good', icon: RunningIcon },
+  degraded: { word: 'Degraded', tone: 'warn', icon: AlertIcon },
+  draining: { word: 'Finishing', tone: 'busy', icon: BusyIcon },
+  backing_off: { word: 'Waits for restart', tone: 'bad', icon: AlertIcon },
+  stopped: { word: 'Stopped', tone: 'idle', icon: StoppedIcon },
+};
+
+export function ComponentsPage() {
+  useTitle('Components');
+  const query = useQuery(queries.components);
+  const now = useNow();
+  return (
+    <>
+      <h1>Components</h1>
+      <p className="muted">
+        The processes of NodePanel on this machine. Any of them may die at any moment: it is replaced, and game servers go
+        on. The keeper of a game server (shim) is the exception: its game is restarted with it.
+      </p>
+      <Loaded query={query} what="the components" rows={5}>
+        {(view) => (
+          <>
+            {view.stale_reason !== null && (
+              <p className="age">
+                As of {clock(view.as_of, now)}, {ago(view.as_of, now)}: {view.stale_reason}
+              </p>
+            )}
+            <div className="table-box">
+              <table className="plain-table">
+                <thead>
+                  <tr>
+                    <th>Name</th>
+                    <th>State</th>
+                    <th className="number">Process</th>
+                    <th>Started</th>
+                    <th className="number">Restarts</th>
+                    <th className="number">Last recovery took</th>
+                    <th>Last end</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {view.components.map((component) => {
+                    const { word, tone, icon: Icon } = STATES[component.state];
+                    return (
+                      <tr key={component.name}>
+                        <td>
+                          <strong>{component.name}</strong>
+                          {component.detail !== null && <p className="muted small">{component.detail}</p>}
+                        </td>
+                        <td>
+                          <span className="chip" data-tone={tone}>
+                            <Icon /> {word}
+                          </span>
+                        </td>
+                        <td className="number">{component.pid ?? '–'}</td>
+                        <td>{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
+                        <td className="number">{component.restarts}</td>
+                        <td className="number">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
+                        <td>{component.last_exit ?? '–'}</td>
+                      </tr>
+                    );
+                  })}
+                </tbody>
+              </table>
+            </div>
+          </>
+        )}
+      </Loaded>
+    </>
+  );
+}
