@@ -4,30 +4,25 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a bench program prints with `--json`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Document {
-    /// Everything it measured.
-    pub figures: Vec<Figure>,
-}
-
-/// One measured quantity.
+/// One measured quantity: a line of JSON from a bench program.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
-    /// What, in words: `durable write, p50`.
+    /// What, in words: `durable write`.
     pub name: String,
     /// In what: `ms`, `1/s`, `MiB`.
     pub unit: String,
-    /// The median of the runs.
+    /// The median of the samples.
     pub median: f64,
+    /// The value that 99 of 100 samples do not exceed, where there are enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<f64>,
     /// The least of them.
     pub min: f64,
     /// The greatest of them.
     pub max: f64,
-    /// How many runs there were.
-    pub runs: u32,
+    /// How many there were.
+    pub samples: u64,
     /// What we want it to be, in words: `<= 5 ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aim: Option<String>,
@@ -35,8 +30,12 @@ pub struct Figure {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, unit, median, min, max, runs, aim } = self;
-        write!(f, "{name:<48} {} {unit} ({} .. {}, {runs} runs)", short(*median), short(*min), short(*max))?;
+        let Self { name, unit, median, p99, min, max, samples, aim } = self;
+        write!(f, "{name:<52} {:>8} {unit} (", short(*median))?;
+        if let Some(p99) = p99 {
+            write!(f, "p99 {}, ", short(*p99))?;
+        }
+        write!(f, "{} to {}, {samples} samples)", short(*min), short(*max))?;
         aim.as_ref().map_or(Ok(()), |aim| write!(f, "  aim {aim}"))
     }
 }
@@ -57,16 +56,17 @@ mod tests {
 
     #[test]
     fn a_figure_reads_as_one_line() {
-        let document = r#"{"figures":[{"name":"durable write, p50","unit":"ms","median":0.1301,"min":0.12,
-            "max":1.5,"runs":5,"aim":"<= 1 ms"}]}"#;
-        let document: Document = serde_json::from_str(document).unwrap();
-        let line = document.figures[0].to_string();
-        assert!(line.starts_with("durable write, p50 "), "{line}");
-        assert!(line.ends_with("0.130 ms (0.120 .. 1.50, 5 runs)  aim <= 1 ms"), "{line}");
+        let line = r#"{"name":"durable write","unit":"ms","median":0.1301,"p99":1.2,"min":0.12,"max":15.04,
+            "samples":5,"aim":"<= 1 ms"}"#;
+        let figure: Figure = serde_json::from_str(line).unwrap();
+        let line = figure.to_string();
+        assert!(line.starts_with("durable write "), "{line}");
+        assert!(line.ends_with(" 0.130 ms (p99 1.20, 0.120 to 15.0, 5 samples)  aim <= 1 ms"), "{line}");
     }
 
     #[test]
     fn a_misspelt_field_is_refused() {
-        assert!(serde_json::from_str::<Document>(r#"{"figures":[],"figure":1}"#).is_err());
+        let line = r#"{"name":"x","unit":"ms","median":1,"min":1,"max":1,"samples":1,"aims":"<= 1 ms"}"#;
+        assert!(serde_json::from_str::<Figure>(line).is_err());
     }
 }

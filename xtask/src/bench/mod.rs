@@ -1,25 +1,24 @@
 //! `cargo xtask bench`: run the bench programs in the release profile and print their figures.
 //!
-//! A bench program is a target of ours named `bench` or `<what>_bench` (an example, or a binary of the tests' package).
-//! With `--json` it prints one document in the form of [`figures::Document`] on its standard output, and nothing else
-//! there; the lines of one that knows no `--json` are passed on as they are. What it measures is its own business;
-//! this collects and shows.
+//! A bench program is a `[[bench]]` target of ours without a harness, or an example or binary named `bench` or
+//! `<what>_bench`. With `--json` it prints one [`Figure`] a line on its standard output; lines that are no JSON are
+//! passed on as words. What it measures is its own business; this collects and shows.
 
 mod figures;
 mod machine;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::workspace::{Package, Workspace};
+use crate::workspace::{Package, Target, Workspace};
 use crate::{exit_code, panel, step};
 
-use self::figures::{Document, Figure};
+use self::figures::Figure;
 use self::machine::Machine;
 
 const BUILD_LIMIT: Duration = step::minutes(60);
@@ -71,13 +70,13 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode>
         programs.retain(|program| program.label().contains(filter.as_str()));
     }
     if programs.is_empty() {
-        bail!("no bench program matches: they are targets named `bench` or `<what>_bench`");
+        bail!("no bench program matches: they are benches, or examples and binaries named `<what>_bench`");
     }
-    build(workspace, &programs)?;
+    let built = build(workspace, &programs)?;
     let mut results = Results { machine: Machine::here(), programs: Vec::new() };
     for program in &programs {
         eprintln!("  running {}", program.label());
-        let outcome = measure(workspace, program);
+        let outcome = measure(workspace, program, &built);
         let failure = outcome.as_ref().err().map(|error| format!("{error:#}"));
         let output = outcome.unwrap_or_default();
         results.programs.push(ProgramResult { program: program.label(), output, failure });
@@ -96,17 +95,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode>
 struct Program {
     package: String,
     target: String,
-    example: bool,
+    kind: &'static str,
 }
 
 impl Program {
     fn label(&self) -> String {
         format!("{}/{}", self.package, self.target)
-    }
-
-    fn path(&self, workspace: &Workspace) -> PathBuf {
-        let dir = workspace.target.join("release");
-        if self.example { dir.join("examples").join(&self.target) } else { dir.join(&self.target) }
     }
 }
 
@@ -115,31 +109,53 @@ fn programs(packages: &[Package]) -> Vec<Program> {
     packages
         .iter()
         .flat_map(|package| package.targets.iter().map(move |target| (package, target)))
-        .filter(|(_, target)| measures(&target.name) && (target.is("example") || target.is("bin")))
-        .map(|(package, target)| Program {
-            package: package.name.clone(),
-            target: target.name.clone(),
-            example: target.is("example"),
+        .filter_map(|(package, target)| {
+            let kind = ["bench", "example", "bin"].into_iter().find(|kind| target.is(kind))?;
+            (kind == "bench" || measures(&target.name)).then(|| Program {
+                package: package.name.clone(),
+                target: target.name.clone(),
+                kind,
+            })
         })
         .collect()
 }
 
-fn build(workspace: &Workspace, programs: &[Program]) -> anyhow::Result<()> {
+/// What cargo says of something that it built.
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    manifest_path: PathBuf,
+    target: Target,
+    executable: Option<PathBuf>,
+}
+
+/// Builds all programs at once, and the binary that some of them start.
+fn build(workspace: &Workspace, programs: &[Program]) -> anyhow::Result<Vec<Artifact>> {
     if panel::find(workspace)?.is_some() {
         panel::build(workspace)?;
     }
     let mut cargo = workspace.cargo(&["build"]);
-    cargo.args(["--release", "--workspace", "--bin", "nodepanel"]);
+    cargo.args(["--release", "--workspace", "--bin", "nodepanel", "--message-format=json-render-diagnostics"]);
     for program in programs {
-        cargo.args([if program.example { "--example" } else { "--bin" }, &program.target]);
+        cargo.args([&format!("--{}", program.kind), &program.target]);
     }
-    step::require(&workspace.logs(), "building the bench programs", BUILD_LIMIT, &mut cargo)?;
-    Ok(())
+    let outcome = step::require(&workspace.logs(), "building the bench programs", BUILD_LIMIT, &mut cargo)?;
+    let messages = outcome.output.lines().filter(|line| line.starts_with('{'));
+    Ok(messages.filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-fn measure(workspace: &Workspace, program: &Program) -> anyhow::Result<Output> {
-    let path = program.path(workspace);
-    let output = Command::new(&path)
+fn executable<'a>(workspace: &Workspace, program: &Program, built: &'a [Artifact]) -> Option<&'a Path> {
+    let package = workspace.package(&program.package)?;
+    let is_it = |artifact: &&Artifact| {
+        artifact.manifest_path == package.manifest_path
+            && artifact.target.name == program.target
+            && artifact.target.is(program.kind)
+    };
+    built.iter().find(is_it)?.executable.as_deref()
+}
+
+fn measure(workspace: &Workspace, program: &Program, built: &[Artifact]) -> anyhow::Result<Output> {
+    let path = executable(workspace, program, built).context("cargo built no such program")?;
+    let output = Command::new(path)
         .arg("--json")
         .env("NODEPANEL_BIN", workspace.binary("release"))
         .stdin(Stdio::null())
@@ -147,21 +163,25 @@ fn measure(workspace: &Workspace, program: &Program) -> anyhow::Result<Output> {
         .output()
         .with_context(|| format!("{} cannot be started", path.display()))?;
     if !output.status.success() {
-        bail!("{} ended with {}", program.label(), output.status);
+        bail!("it ended with {}", output.status);
     }
-    understand(&output.stdout).with_context(|| format!("the figures of {} cannot be understood", program.label()))
+    understand(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn understand(stdout: &[u8]) -> anyhow::Result<Output> {
-    if stdout.trim_ascii().is_empty() {
+fn understand(stdout: &str) -> anyhow::Result<Output> {
+    let mut output = Output::default();
+    for line in stdout.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with('{') {
+            let figure = serde_json::from_str(line).with_context(|| format!("this is no figure: {line}"))?;
+            output.figures.push(figure);
+        } else {
+            output.lines.push(line.to_owned());
+        }
+    }
+    if output == Output::default() {
         bail!("it printed nothing");
     }
-    if stdout.trim_ascii_start().starts_with(b"{") {
-        let document: Document = serde_json::from_slice(stdout)?;
-        return Ok(Output { figures: document.figures, lines: Vec::new() });
-    }
-    let lines = String::from_utf8_lossy(stdout).lines().map(str::to_owned).collect();
-    Ok(Output { figures: Vec::new(), lines })
+    Ok(output)
 }
 
 fn print_tables(results: &Results) {
@@ -183,26 +203,28 @@ fn print_tables(results: &Results) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Target;
 
     #[test]
-    fn bench_programs_are_found_by_name() {
+    fn bench_programs_are_found_by_kind_and_name() {
         let target = |name: &str, kind: &str| Target { name: name.into(), kind: vec![kind.into()] };
         let package = Package {
             name: "nodepanel-store".into(),
             manifest_path: "/x/Cargo.toml".into(),
             dependencies: Vec::new(),
-            targets: vec![target("store_bench", "example"), target("benchmark", "example"), target("bench", "bench")],
+            targets: vec![target("link_bench", "example"), target("benchmark", "example"), target("store", "bench")],
         };
         let found = programs(&[package]);
-        assert_eq!(found.iter().map(Program::label).collect::<Vec<_>>(), ["nodepanel-store/store_bench"]);
+        let labels: Vec<String> = found.iter().map(Program::label).collect();
+        assert_eq!(labels, ["nodepanel-store/link_bench", "nodepanel-store/store"]);
     }
 
     #[test]
     fn words_are_passed_on_and_broken_figures_are_refused() {
-        let output = understand(b"one request: 0.1 ms\n").unwrap();
+        let figure = r#"{"name":"durable write","unit":"ms","median":0.13,"min":0.12,"max":1.5,"samples":5}"#;
+        let output = understand(&format!("one request: 0.1 ms\n{figure}\n")).unwrap();
         assert_eq!(output.lines, ["one request: 0.1 ms"]);
-        assert!(understand(br#"{"figures": [{"name": "x"}]}"#).is_err());
-        assert!(understand(b"\n").is_err());
+        assert_eq!(output.figures.len(), 1);
+        assert!(understand(r#"{"name": "x"}"#).is_err());
+        assert!(understand("\n").is_err());
     }
 }
