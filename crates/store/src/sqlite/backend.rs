@@ -45,7 +45,7 @@ impl SqliteBackend {
     /// not a store is refused and left exactly as it is. Blocks for as long as it takes to check the file.
     pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         let path = options.path.clone();
-        file::create_missing(&path)?;
+        file::create_missing(&path, options.deadline)?;
         file::inspect(&path, options.deadline)?;
         let connection = schema::open_writer(&path, options.deadline, options.quota_bytes)?;
         let reader = schema::open_reader(&path, options.deadline)?;

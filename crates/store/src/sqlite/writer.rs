@@ -106,6 +106,7 @@ impl Writer {
             next_tick: Instant::now(),
             compacting: false,
             boot_adopted: false,
+            neglected: false,
             company: None,
             spell: Instant::now(),
         };
@@ -158,6 +159,8 @@ struct Desk {
     compacting: bool,
     /// Whether the stored deadlines are known to belong to this boot.
     boot_adopted: bool,
+    /// Whether the last maintenance failed.
+    neglected: bool,
     /// When another process was last seen writing.
     company: Option<Instant>,
     /// Since when this process writes without a pause.
@@ -291,10 +294,16 @@ impl Desk {
     fn maintain(&mut self) {
         let outcome = self.expire_leases().and_then(|()| self.compact());
         let pause = match outcome {
-            Ok(pause) => pause,
+            Ok(pause) => {
+                self.neglected = false;
+                pause
+            }
             Err(failure) => {
                 self.compacting = false;
-                tracing::warn!(error = %failure.meaning, "the store could not end leases or compact its history");
+                // Said once, not at every tick of a long outage.
+                if !std::mem::replace(&mut self.neglected, true) {
+                    tracing::warn!(error = %failure.meaning, "leases cannot be ended and history cannot be compacted");
+                }
                 TICK
             }
         };

@@ -69,7 +69,9 @@ async fn a_damaged_file_is_named_and_left_alone() {
     let mut beheaded = sound.clone();
     beheaded[..100].fill(0);
     let shortened = sound[..middle].to_vec();
-    for (what, bytes) in [("scrambled", scrambled), ("beheaded", beheaded), ("shortened", shortened)] {
+    for (what, bytes) in
+        [("scrambled", scrambled), ("beheaded", beheaded), ("shortened", shortened), ("emptied", Vec::new())]
+    {
         fs::write(&path, &bytes).unwrap();
         let error = open(&path).unwrap_err();
         assert!(matches!(&error, StoreError::Corrupt { path: named, .. } if *named == path), "{what}: {error:?}");
@@ -78,6 +80,19 @@ async fn a_damaged_file_is_named_and_left_alone() {
     }
     fs::write(&path, &sound).unwrap();
     assert_eq!(open(&path).unwrap().revision().await.unwrap().0, 200);
+}
+
+#[tokio::test]
+async fn many_may_create_the_same_store_at_once() {
+    let (_dir, path) = place();
+    let opening: Vec<_> = (0..6).map(|_| tokio::spawn(SqliteBackend::open_async(SqliteOptions::new(&path)))).collect();
+    for (n, opened) in opening.into_iter().enumerate() {
+        put(&opened.await.unwrap().unwrap(), &format!("/a/{n}"), b"x".to_vec()).await.unwrap();
+    }
+    assert_eq!(open(&path).unwrap().revision().await.unwrap().0, 6);
+    let names = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    let drafts: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".new-")).collect();
+    assert!(drafts.is_empty(), "{drafts:?}");
 }
 
 #[tokio::test]
