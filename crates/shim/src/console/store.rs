@@ -4,13 +4,16 @@
 //! the log, then to readers. When the disk refuses, lines are published from memory, a line says so, and what the
 //! ring still holds is written once the disk takes it again.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use nodepanel_types::{
     clock::Clock,
     wire::{ConsoleLine, LineKind, console::Extent},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
 
 use super::ring::Ring;
 use crate::{
@@ -37,6 +40,8 @@ pub(crate) struct Console {
     logged: u64,
     /// The number after the last line that readers may see.
     published: watch::Sender<u64>,
+    /// Wakes whoever tries the log again.
+    trouble: Rc<Notify>,
     record: Vec<u8>,
 }
 
@@ -82,6 +87,7 @@ impl Console {
             reader,
             logged: next,
             published: watch::Sender::new(next),
+            trouble: Rc::new(Notify::new()),
             record: Vec::new(),
         })
     }
@@ -160,18 +166,22 @@ impl Console {
         }
     }
 
-    /// When the log is to be tried again although no line comes: call [`Console::retry_log`] then.
-    pub(crate) fn retry_at(&self) -> Option<Instant> {
-        match &self.log {
-            LogState::Failing { retry_at, .. } => Some(*retry_at),
-            LogState::Writing(_) | LogState::Closed => None,
+    /// Tries the log again whenever it has failed, also when no further line comes. Never ends.
+    pub(crate) async fn keep_trying(console: &RefCell<Self>) {
+        let trouble = Rc::clone(&console.borrow().trouble);
+        loop {
+            trouble.notified().await;
+            loop {
+                let retry_at = match &console.borrow().log {
+                    LogState::Failing { retry_at, .. } => *retry_at,
+                    LogState::Writing(_) | LogState::Closed => break,
+                };
+                sleep_until(retry_at).await;
+                let mut console = console.borrow_mut();
+                console.write_log();
+                console.published.send_replace(console.next);
+            }
         }
-    }
-
-    /// Tries the log again.
-    pub(crate) fn retry_log(&mut self) {
-        self.write_log();
-        self.published.send_replace(self.next);
     }
 
     /// Syncs and closes the log.
@@ -216,6 +226,7 @@ impl Console {
                     self.push(LineKind::Sys, capitalised(line));
                 }
                 self.log = LogState::Failing { writer, retry_at: Instant::now() + LOG_RETRY, why };
+                self.trouble.notify_one();
             }
         }
     }

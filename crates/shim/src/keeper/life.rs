@@ -219,10 +219,6 @@ impl<'a> Life<'a> {
                     self.ready(false);
                 }
             }
-            let retry = self.desk.console.borrow().retry_at();
-            if retry.is_some_and(|retry| now >= retry) {
-                self.desk.console.borrow_mut().retry_log();
-            }
         }
     }
 
@@ -244,9 +240,6 @@ impl<'a> Life<'a> {
             if self.desk.spec.ready == Ready::Port {
                 by(port_at);
             }
-        }
-        if let Some(retry_at) = self.desk.console.borrow().retry_at() {
-            by(retry_at);
         }
         wake_at
     }

@@ -128,7 +128,10 @@ fn begin(path: &Path, spec: &ShimSpec, clock: &Arc<dyn Clock>) -> Result<(), Run
             Rc::new(Desk::new(spec.clone(), token.trim().to_owned(), console, Arc::clone(clock), keeper, orders));
         let listener = socket::listen(&spec.state_dir).map_err(RunError::system("listen on its socket"))?;
         let sessions = tokio::task::spawn_local(socket::serve(Rc::clone(&desk), listener));
-        life::live(&desk, path, tree, signals, received).await;
+        tokio::select! {
+            () = life::live(&desk, path, tree, signals, received) => {}
+            () = Console::keep_trying(&desk.console) => {}
+        }
         desk.leave();
         let _ = tokio::time::timeout(FAREWELL, sessions).await;
         let _ = desk.console.borrow_mut().close();

@@ -1,0 +1,11 @@
+//! Shims that keep real processes.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets a surprise has failed")]
+
+mod confinement;
+mod console;
+mod harness;
+mod life;
+mod log;
+mod orphans;
+mod socket;
