@@ -107,3 +107,22 @@ pub(super) fn command(line: &str, scope: &Scope) -> Result<Vec<Text>, String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_values_in_the_usual_notation() {
+        let port = compile(r"\d+|(?i)none\b").unwrap();
+        assert!(port.is_match("25565") && port.is_match("NONE"));
+        assert!(!port.is_match("25565x") && !port.is_match("x25565"));
+    }
+
+    #[test]
+    fn patterns_that_are_unsound_or_huge_are_refused() {
+        assert!(compile("(").unwrap_err().contains("is no regular expression"));
+        assert!(compile("a)(b").unwrap_err().contains("is no regular expression"));
+        assert!(compile("((a{1000}){1000}){1000}").unwrap_err().contains("too large"));
+    }
+}
