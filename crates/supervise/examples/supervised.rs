@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A worker looks for `<DATA_DIR>/<name>.<behaviour>`: `crash` makes it end at once, `hang` blocks its event loop,
-//! `stubborn` makes it ignore that it is asked to end.
+//! `stubborn` makes it ignore that it is asked to end. The third worker is an agent; asked to stop its game servers,
+//! it writes `<DATA_DIR>/agent.stopped`.
 
 use std::{
     env,
@@ -97,8 +98,14 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
         };
         worker
     });
+    let mut workers: Vec<WorkerSpec> = workers.collect();
+    if let Some(agent) = workers.get_mut(2) {
+        agent.name = "agent".to_owned();
+        agent.role = Role::Agent;
+        agent.after = vec!["api-1".to_owned(), "api-2".to_owned()];
+    }
     let sockets = vec![SocketSpec { name: "http".to_owned(), address }];
-    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers: workers.collect() })
+    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers })
 }
 
 fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Result<KeeperPlan> {
@@ -135,6 +142,10 @@ async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
             }
             () = worker.drain_asked(), if !told_to("stubborn") => return Ok(()),
             _ = terminated.recv() => if !told_to("stubborn") { return Ok(()) },
+            () = worker.stop_servers_asked(), if !told_to("stopped") => {
+                std::fs::write(directory.join(format!("{name}.stopped")), "")?;
+                worker.servers_stopped();
+            }
             () = sleep(Duration::from_millis(20)) => {}
         }
         while told_to("hang") {

@@ -206,3 +206,19 @@ async fn a_worker_is_restarted_on_request_without_counting_as_a_crash() {
     let error = installation.control().await.restart("api-7").await.unwrap_err().to_string();
     assert_eq!(error, "there is no component \"api-7\" to restart; there are api-1");
 }
+
+#[tokio::test]
+async fn a_stop_with_servers_lets_the_agent_stop_them_first() {
+    let installation = Installation::new();
+    let supervisor = installation.supervise(3).await;
+    within("the agent", async || {
+        let agent = installation.components().await?.into_iter().find(|component| component.name == "agent")?;
+        (agent.state == ComponentState::Ready).then_some(())
+    })
+    .await;
+    let mut control = installation.control().await;
+    control.stop(true).await.unwrap();
+    control.ended().await;
+    assert_eq!(supervisor.ended().await.unwrap(), Ending::Exited { code: 0 });
+    assert!(installation.data_dir.join("agent.stopped").exists());
+}
