@@ -158,7 +158,10 @@ impl Acceptor {
     ) {
         let config = &self.inner.config;
         let (registry, timing) = (&config.registry, config.registry.timing());
-        let (interval, patience) = registry.ping();
+        let (interval, patience) = match purpose {
+            Purpose::Bulk => (timing.bulk_ping, timing.bulk_ping),
+            Purpose::Control | Purpose::Enrol => registry.ping(),
+        };
         let handshake = transport::client(interval, patience).handshake(TokioIo::new(stream));
         let Ok(Ok((sender, driver))) = timeout(timing.handshake, handshake).await else {
             debug!(link.peer = %peer, link.node = %node, "A node did not begin HTTP/2.");

@@ -9,6 +9,9 @@ pub struct LinkTiming {
     pub ping_interval: Duration,
     /// How long a ping or a probe may stay unanswered before the connection is given up.
     pub ping_timeout: Duration,
+    /// The interval and timeout of pings on bulk connections: on a slow line a ping waits behind the transfer, and
+    /// presence does not depend on it.
+    pub bulk_ping: Duration,
     /// The interval and timeout once an API server holds `relax_from` links or more.
     pub relaxed_ping: Duration,
     /// From how many links on an API server pings less often.
@@ -40,6 +43,7 @@ impl Default for LinkTiming {
         Self {
             ping_interval: Duration::from_millis(500),
             ping_timeout: Duration::from_secs(1),
+            bulk_ping: Duration::from_secs(10),
             relaxed_ping: Duration::from_secs(2),
             relax_from: 1_000,
             silence_grace: Duration::from_millis(1_500),

@@ -10,8 +10,6 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use crate::timing::LinkTiming;
-
 /// What one stream may send ahead of its reader.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 /// What all streams of a connection may send ahead of their readers.
@@ -54,7 +52,7 @@ pub(crate) fn client(interval: Duration, timeout: Duration) -> hyper::client::co
 }
 
 /// The agent's half: it answers them.
-pub(crate) fn server(timing: &LinkTiming) -> hyper::server::conn::http2::Builder<TokioExecutor> {
+pub(crate) fn server(interval: Duration, timeout: Duration) -> hyper::server::conn::http2::Builder<TokioExecutor> {
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -64,7 +62,7 @@ pub(crate) fn server(timing: &LinkTiming) -> hyper::server::conn::http2::Builder
         .max_send_buf_size(STREAM_WINDOW as usize)
         .max_pending_accept_reset_streams(MAX_STREAMS as usize)
         .max_local_error_reset_streams(RESET_STREAMS)
-        .keep_alive_interval(timing.ping_interval * 2)
-        .keep_alive_timeout(timing.ping_timeout);
+        .keep_alive_interval(interval)
+        .keep_alive_timeout(timeout);
     builder
 }

@@ -94,7 +94,10 @@ impl Board {
     }
 
     /// What is missing at an address, for links made with this certificate.
-    pub(super) fn need(&self, address: &LinkAddress, certificate: &Serial) -> Need {
+    ///
+    /// `attempt` counts those that were in vain. Both purposes have their turn: an API server that is named but does not
+    /// come back must not keep the others from their bulk connection.
+    pub(super) fn need(&self, address: &LinkAddress, certificate: &Serial, attempt: u32) -> Need {
         let mut state = self.lock();
         let now = Instant::now();
         state.lost.retain(|_, until| *until > now);
@@ -108,16 +111,14 @@ impl Board {
         let fresh = |instance: WorkerId, purpose| {
             state.links.get(&(instance, purpose)).is_some_and(|held| held.session.certificate == *certificate)
         };
-        if wanted.is_empty() || wanted.iter().any(|instance| !fresh(*instance, Purpose::Control)) {
-            // An API server that does not come back must not keep the others from their bulk connection.
-            let lacks_bulk = wanted.iter().any(|i| fresh(*i, Purpose::Control) && !fresh(*i, Purpose::Bulk));
-            let gone = wanted.iter().all(|i| fresh(*i, Purpose::Control) || state.is_lost(address, *i));
-            return Need::Dial(if lacks_bulk && gone && !wanted.is_empty() { Purpose::Bulk } else { Purpose::Control });
+        let lacks_control = wanted.is_empty() || wanted.iter().any(|instance| !fresh(*instance, Purpose::Control));
+        let lacks_bulk = wanted.iter().any(|i| fresh(*i, Purpose::Control) && !fresh(*i, Purpose::Bulk));
+        match (lacks_control, lacks_bulk) {
+            (true, true) if attempt % 2 == 1 => Need::Dial(Purpose::Bulk),
+            (true, _) => Need::Dial(Purpose::Control),
+            (false, true) => Need::Dial(Purpose::Bulk),
+            (false, false) => Need::Nothing,
         }
-        if wanted.iter().any(|instance| !fresh(*instance, Purpose::Bulk)) {
-            return Need::Dial(Purpose::Bulk);
-        }
-        Need::Nothing
     }
 
     /// An API server has said hello. Returns whether the connection is superfluous.
@@ -173,6 +174,10 @@ impl Board {
                 state.links.remove(&key);
                 urgent = settled_at <= now;
                 if session.purpose == Purpose::Control {
+                    // Its pings would notice much later.
+                    if let Some(bulk) = state.links.remove(&(instance, Purpose::Bulk)) {
+                        bulk.session.stop.cancel();
+                    }
                     state.named.retain(|(_, by), _| *by != instance);
                     if unwanted.is_none() {
                         let until = now + self.timing.remember_lost;
@@ -247,10 +252,6 @@ impl State {
         let named = named.flat_map(|((_, by), others)| others.iter().chain(std::iter::once(by)));
         let lost = self.lost.keys().filter(|(at, _)| at == address).map(|(_, instance)| instance);
         named.chain(lost).copied().collect()
-    }
-
-    fn is_lost(&self, address: &LinkAddress, instance: WorkerId) -> bool {
-        self.lost.contains_key(&(address.clone(), instance))
     }
 
     /// Returns whether somebody is named that was not wanted before.

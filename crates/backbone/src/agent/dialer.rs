@@ -136,7 +136,7 @@ impl Dialling {
         loop {
             news.mark_unchanged();
             let certificate = identity.borrow_and_update().facts().serial.clone();
-            match self.shared.board.need(&self.address, &certificate) {
+            match self.shared.board.need(&self.address, &certificate, self.failures) {
                 Need::Nothing => {
                     tokio::select! {
                         _ = news.changed() => {}

@@ -18,7 +18,9 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{AgentHandler, DialFailure, IdentityKeeper, answer, board::Board, board::SessionFacts};
-use crate::{ConnectError, LinkTiming, causes::TlsFailure, connect::connect, tls, transport, wire::Goodbye};
+use crate::{
+    ConnectError, LinkTiming, causes::TlsFailure, connect::connect, tls, tls::Purpose, transport, wire::Goodbye,
+};
 
 /// What all connections of an agent share.
 pub(super) struct Shared {
@@ -93,7 +95,13 @@ impl Session {
             async move { Ok::<_, Infallible>(answer::answer(&session, request).await) }
         });
         let timing = &self.shared.timing;
-        let mut connection = pin!(transport::server(timing).serve_connection(TokioIo::new(stream), service));
+        let (interval, patience) = match self.facts.purpose {
+            Purpose::Bulk => (timing.bulk_ping, timing.bulk_ping),
+            // Half as often as the API server: this end only has to notice a host that went away without a word.
+            Purpose::Control | Purpose::Enrol => (timing.ping_interval * 2, timing.ping_timeout),
+        };
+        let mut connection =
+            pin!(transport::server(interval, patience).serve_connection(TokioIo::new(stream), service));
         let mut limit = None;
         let result = loop {
             tokio::select! {

@@ -37,7 +37,7 @@ pub(crate) async fn answer_enrolment(
         let (authority, clock) = (Arc::clone(authority), Arc::clone(clock));
         async move { Ok::<_, Infallible>(answer(request, peer, authority.as_ref(), clock.now()).await) }
     });
-    let mut server = transport::server(timing);
+    let mut server = transport::server(timing.bulk_ping, timing.bulk_ping);
     // Strangers get a small window and one request at a time.
     server.max_concurrent_streams(1).initial_connection_window_size(transport::STREAM_WINDOW);
     match timeout(WHOLE, server.serve_connection(TokioIo::new(stream), service)).await {

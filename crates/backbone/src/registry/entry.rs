@@ -92,13 +92,15 @@ impl Entry {
         self.heard_at = now;
     }
 
-    /// Returns when the node was last heard, if it has lost its control connection by this.
-    pub(super) fn ended(&mut self, connection: u64, why: String) -> Option<Instant> {
-        for purpose in Purpose::LINKS {
-            self.slot(purpose).take_if(|held| held.facts().id == connection);
-        }
-        if self.control.is_some() {
+    /// Returns when the node was last heard, if it has lost its control connection by this. A bulk connection does not
+    /// outlive it: whatever ended the one has most likely ended the other, whose pings would notice much later.
+    pub(super) fn ended(&mut self, connection: &ConnectionFacts, why: String) -> Option<Instant> {
+        self.slot(connection.purpose).take_if(|held| held.facts().id == connection.id);
+        if connection.purpose == Purpose::Bulk || self.control.is_some() {
             return None;
+        }
+        if let Some(bulk) = self.bulk.take() {
+            bulk.cut(why.clone());
         }
         self.lost = why;
         Some(self.heard)

@@ -182,7 +182,7 @@ impl Registry {
         let judged_at = {
             let mut nodes = self.nodes();
             let Some(entry) = nodes.get_mut(&node) else { return };
-            entry.ended(connection.facts().id, why).map(|heard| heard + self.inner.timing.silence_grace)
+            entry.ended(connection.facts(), why).map(|heard| heard + self.inner.timing.silence_grace)
         };
         if let Some(at) = judged_at {
             let registry = self.clone();
