@@ -3,8 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt as _;
-use nodepanel_backbone::pki::{
-    CertificateAuthority, CertificateFacts, Fingerprint, Identity, IdentityFile, KeyRequest, StoredIdentity, node_uri,
+use nodepanel_backbone::{
+    Presence,
+    pki::{
+        CertificateAuthority, CertificateFacts, Fingerprint, Identity, IdentityFile, KeyRequest, StoredIdentity,
+        node_uri,
+    },
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
@@ -63,10 +67,19 @@ async fn a_removed_node_is_cut_off_and_told() {
     let (api, agent) = (world.api(), world.agent(1));
     api.link(agent.node).await;
     world.policy.banned.lock().unwrap().push(agent.node);
-    api.registry.forget(agent.node);
+    api.registry.disconnect(agent.node, "this node was removed");
     let reason = agent.failure().await;
     assert!(reason.contains("removed"), "{reason}");
     assert!(api.registry.link(agent.node).is_none());
+    eventually("it counts as silent, for that reason", || async {
+        match api.registry.presence(agent.node) {
+            Presence::Silent { reason, .. } => reason.contains("removed").then_some(()),
+            Presence::Connected { .. } | Presence::NeverSeen { .. } => None,
+        }
+    })
+    .await;
+    api.registry.forget(agent.node);
+    assert!(matches!(api.registry.presence(agent.node), Presence::NeverSeen { .. }));
 }
 
 #[tokio::test]
