@@ -100,7 +100,7 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
     });
     let mut workers: Vec<WorkerSpec> = workers.collect();
     if let Some(agent) = workers.get_mut(2) {
-        agent.name = "agent".to_owned();
+        "agent".clone_into(&mut agent.name);
         agent.role = Role::Agent;
         agent.after = vec!["api-1".to_owned(), "api-2".to_owned()];
     }
