@@ -1,0 +1,56 @@
+//! A week of statistics, one record a server and minute.
+
+use nodepanel_types::{ServerId, limits::STATS_HISTORY_MINUTES};
+use rusqlite::params;
+
+use super::{Db, DbError, whole::Whole};
+use crate::stats::Packed;
+
+/// The means of one minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Minute {
+    /// Minutes since the Unix epoch.
+    pub minute: u64,
+    /// The means.
+    pub sample: Packed,
+}
+
+impl Db {
+    /// Writes the means of one minute for many servers at once, and forgets what is older than a week.
+    pub async fn save_minutes(&self, minute: u64, means: Vec<(ServerId, Packed)>) -> Result<(), DbError> {
+        self.transact(move |transaction| {
+            let mut insert = transaction
+                .prepare_cached("INSERT OR REPLACE INTO minutes (server, minute, sample) VALUES (?1, ?2, ?3)")?;
+            for (server, sample) in means {
+                insert.execute(params![server.to_string(), Whole(minute), sample.to_bytes()])?;
+            }
+            transaction
+                .prepare_cached("DELETE FROM minutes WHERE minute < ?1")?
+                .execute([Whole(minute.saturating_sub(STATS_HISTORY_MINUTES))])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The minutes of one server from `from` on, oldest first.
+    pub async fn minutes(&self, server: ServerId, from: u64) -> Result<Vec<Minute>, DbError> {
+        self.transact(move |transaction| {
+            let mut select = transaction.prepare_cached(
+                "SELECT minute, sample FROM minutes WHERE server = ?1 AND minute >= ?2 ORDER BY minute",
+            )?;
+            let rows = select.query_map(params![server.to_string(), Whole(from)], |row| {
+                let bytes: Vec<u8> = row.get(1)?;
+                Ok((row.get::<_, Whole>(0)?.0, bytes))
+            })?;
+            let mut minutes = Vec::new();
+            for row in rows {
+                let (minute, bytes) = row?;
+                if let Some(sample) = Packed::from_bytes(&bytes) {
+                    minutes.push(Minute { minute, sample });
+                }
+            }
+            Ok(minutes)
+        })
+        .await
+    }
+}

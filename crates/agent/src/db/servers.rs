@@ -1,0 +1,130 @@
+//! The servers of the node: wish, progress, user and tombstone.
+
+use nodepanel_types::{ServerId, wire::DesiredServer};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{Db, DbError, whole::Whole};
+use crate::plan::Progress;
+
+/// One server as it is on disk.
+#[derive(Debug, Clone)]
+pub struct StoredServer {
+    /// Which.
+    pub server: ServerId,
+    /// The generation that was accepted last; of the removal, when it is removed.
+    pub generation: u64,
+    /// What it should be; `None` once it is removed.
+    pub desired: Option<StoredDesired>,
+    /// How far that was carried out.
+    pub progress: Progress,
+    /// Its own user.
+    pub uid: u32,
+}
+
+/// A stored wish, which a newer or damaged record may hide from this version.
+#[derive(Debug, Clone)]
+pub enum StoredDesired {
+    /// It could be read.
+    Known(Box<DesiredServer>),
+    /// It could not: why, in words. The server is left as it is until its next generation arrives.
+    Unreadable(String),
+}
+
+impl Db {
+    /// Every server, with the tombstones of those that were removed.
+    pub async fn servers(&self) -> Result<Vec<StoredServer>, DbError> {
+        self.transact(|transaction| {
+            let mut statement = transaction
+                .prepare("SELECT id, generation, desired, progress, COALESCE(uid, 0), removed FROM servers")?;
+            let rows = statement.query_map([], |row| {
+                let id: String = row.get(0)?;
+                let desired: Option<String> = row.get(2)?;
+                let progress: Option<String> = row.get(3)?;
+                Ok((id, row.get::<_, Whole>(1)?.0, desired, progress, row.get(4)?))
+            })?;
+            let mut servers = Vec::new();
+            for row in rows {
+                let (id, generation, desired, progress, uid) = row?;
+                let Ok(server) = id.parse() else { continue };
+                servers.push(stored(server, generation, desired.as_deref(), progress.as_deref(), uid));
+            }
+            Ok(servers)
+        })
+        .await
+    }
+
+    /// Accepts wishes: on disk when this returns. Gives each new server a user id and returns those of all, in order.
+    pub async fn accept(&self, wishes: Vec<DesiredServer>) -> Result<Vec<u32>, DbError> {
+        self.transact(move |transaction| wishes.iter().map(|desired| accept(transaction, desired)).collect()).await
+    }
+
+    /// Writes the progress of a server, and with it what is to be noted; returns the numbers of the notes.
+    pub async fn save_progress(&self, server: ServerId, progress: &Progress) -> Result<(), DbError> {
+        let json = encode(progress);
+        self.transact(move |transaction| {
+            transaction.execute(
+                "UPDATE servers SET progress = ?2 WHERE id = ?1 AND removed = 0",
+                params![server.to_string(), json],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Turns a server into a tombstone that refuses every later generation.
+    pub async fn entomb(&self, server: ServerId, generation: u64) -> Result<(), DbError> {
+        self.transact(move |transaction| {
+            transaction.execute(
+                "INSERT INTO servers (id, generation, removed) VALUES (?1, ?2, 1) ON CONFLICT (id) DO UPDATE SET
+                 generation = MAX(generation, excluded.generation), desired = NULL, progress = NULL, removed = 1",
+                params![server.to_string(), Whole(generation)],
+            )?;
+            transaction.execute("DELETE FROM minutes WHERE server = ?1", [server.to_string()])?;
+            transaction.execute("DELETE FROM keys WHERE server = ?1", [server.to_string()])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn accept(transaction: &Transaction<'_>, desired: &DesiredServer) -> rusqlite::Result<u32> {
+    let id = desired.server.to_string();
+    let json = encode(desired);
+    let held: Option<Option<u32>> =
+        transaction.query_row("SELECT uid FROM servers WHERE id = ?1", [&id], |row| row.get(0)).optional()?;
+    let uid = match held.flatten() {
+        Some(uid) => uid,
+        None => transaction.query_row(
+            "UPDATE counters SET value = value + 1 WHERE name = 'next_uid' RETURNING value - 1",
+            [],
+            |row| row.get(0),
+        )?,
+    };
+    transaction.execute(
+        "INSERT INTO servers (id, generation, desired, uid) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, desired = excluded.desired,
+         uid = excluded.uid WHERE removed = 0",
+        params![id, Whole(desired.generation), json, uid],
+    )?;
+    Ok(uid)
+}
+
+fn stored(server: ServerId, generation: u64, desired: Option<&str>, progress: Option<&str>, uid: u32) -> StoredServer {
+    let desired = desired.map(|json| match serde_json::from_str::<DesiredServer>(json) {
+        Ok(desired) => StoredDesired::Known(Box::new(desired)),
+        Err(error) => StoredDesired::Unreadable(error.to_string()),
+    });
+    let progress = progress.and_then(|json| match serde_json::from_str(json) {
+        Ok(progress) => Some(progress),
+        Err(error) => {
+            tracing::error!(%server, %error, "The progress of a server cannot be read; it is taken as new");
+            None
+        }
+    });
+    StoredServer { server, generation, desired, progress: progress.unwrap_or_default(), uid }
+}
+
+#[expect(clippy::expect_used, reason = "our records have string keys and no fallible serializers")]
+fn encode<T: serde::Serialize>(record: &T) -> String {
+    serde_json::to_string(record).expect("our records serialize")
+}

@@ -1,0 +1,30 @@
+//! Why an agent cannot begin.
+
+use std::{io, path::PathBuf};
+
+use crate::db::DbError;
+
+/// The agent cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Its directory cannot be made or used.
+    #[error("the agent's directory {} cannot be used; check that it is a directory and writable", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another agent uses it.
+    #[error("another agent uses the directory {}; end it first, or give this one another --data-dir", path.display())]
+    Occupied {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Its database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// A task ended unexpectedly.
+    #[error("the agent was interrupted while it started")]
+    Interrupted,
+}

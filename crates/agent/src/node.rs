@@ -1,0 +1,117 @@
+//! What all servers of this machine share.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use nodepanel_types::{
+    NodeId, ServerId, Timestamp,
+    clock::{Clock, IdSource},
+    wire::{ActivityEntry, NodeFacts, NodeFrame, ObservedServer},
+};
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    cgroup::Hierarchies, db::Db, events::Hub, facts::Machine, layout::Layout, plan::Note, runtime::Runtime,
+    server::Server,
+};
+
+/// The node: its parts, and its servers.
+pub struct Node {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) db: Db,
+    pub(crate) layout: Layout,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) groups: Arc<Hierarchies>,
+    pub(crate) hub: Hub,
+    /// Turns for installations.
+    pub(crate) installs: Arc<Semaphore>,
+    /// One package installation at a time.
+    pub(crate) packages: Arc<Mutex<()>>,
+    /// This boot of the machine.
+    pub(crate) boot: String,
+    /// Whether servers get users of their own.
+    pub(crate) own_users: bool,
+    pub(crate) version: String,
+    pub(crate) machine: Machine,
+    pub(crate) started_at: Timestamp,
+    pub(crate) id: RwLock<Option<NodeId>>,
+    /// Nothing is to run for now.
+    pub(crate) suspended: watch::Sender<bool>,
+    /// One `apply` or `remove` at a time.
+    pub(crate) intake: Mutex<()>,
+    pub(crate) servers: RwLock<BTreeMap<ServerId, Arc<Server>>>,
+    /// Removed servers and the generation of their removal.
+    pub(crate) tombstones: RwLock<HashMap<ServerId, u64>>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closing: CancellationToken,
+}
+
+impl Node {
+    /// A server that the node holds.
+    pub fn server(&self, id: ServerId) -> Option<Arc<Server>> {
+        self.servers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Every server that the node holds.
+    pub fn all(&self) -> Vec<Arc<Server>> {
+        self.servers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Takes a server out of the list.
+    pub(crate) fn forget(&self, id: ServerId, generation: u64) {
+        self.tombstones.write().unwrap_or_else(PoisonError::into_inner).insert(id, generation);
+        self.servers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.hub.tell(NodeFrame::Removed { server: id });
+    }
+
+    /// The generation of a server's removal.
+    pub(crate) fn tombstone(&self, id: ServerId) -> Option<u64> {
+        self.tombstones.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
+    }
+
+    /// What is so, of every server.
+    pub fn snapshot(&self) -> Vec<ObservedServer> {
+        self.all().iter().map(|server| server.observed()).collect()
+    }
+
+    /// The machine and its agent; the nil id before the node has joined.
+    pub fn facts(&self) -> NodeFacts {
+        let mut warnings = self.runtime.warnings();
+        warnings.extend(self.machine.warnings.iter().cloned());
+        warnings.extend(self.db.trouble());
+        let id = *self.id.read().unwrap_or_else(PoisonError::into_inner);
+        NodeFacts {
+            node: id.unwrap_or_else(|| NodeId::from_uuid(uuid::Uuid::nil())),
+            version: self.version.clone(),
+            hostname: self.machine.hostname.clone(),
+            system: self.machine.system.clone(),
+            booted_at: self.machine.booted_at,
+            agent_started_at: self.started_at,
+            warnings,
+        }
+    }
+
+    /// Writes to the journal and tells everybody. What cannot be written is at least logged.
+    pub(crate) async fn note(&self, server: Option<ServerId>, notes: Vec<Note>) {
+        if notes.is_empty() {
+            return;
+        }
+        for note in &notes {
+            let server = server.map(|server| server.to_string());
+            tracing::info!(server, automatic = note.automatic, "{}", note.text);
+        }
+        if let Ok(entries) = self.db.note(self.clock.now(), server, notes).await {
+            self.tell_activity(entries);
+        }
+    }
+
+    pub(crate) fn tell_activity(&self, entries: Vec<ActivityEntry>) {
+        for entry in entries {
+            self.hub.tell(NodeFrame::Activity(entry));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A run that a shim keeps: the agent's view of it, kept up to date over the shim's socket.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut, stream::BoxStream};
+use nodepanel_shim::{ShimClient, place};
+use nodepanel_types::{Millis, clock::Clock, state::Exit};
+use tokio::{sync::watch, time::timeout};
+
+use super::{ConsoleFrom, RunEnd, RunPlace, RunState, Running, RuntimeError, leftovers};
+
+/// How long a shim may take to pass on SIGKILL before it is passed by.
+const KILL_ANSWER: Duration = Duration::from_secs(1);
+
+/// A run that a shim keeps.
+pub struct ShimRun {
+    client: ShimClient,
+    place: RunPlace,
+    groups: Vec<PathBuf>,
+    state: watch::Receiver<RunState>,
+}
+
+impl ShimRun {
+    /// Asks for the state and follows it until the run has ended.
+    pub async fn follow(
+        client: ShimClient,
+        place: RunPlace,
+        groups: Vec<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, RuntimeError> {
+        let first = client.state().await?.into();
+        let (sender, state) = watch::channel(first);
+        let run = Arc::new(Self { client, place, groups, state });
+        tokio::spawn(follow(Arc::clone(&run), sender, clock));
+        Ok(run)
+    }
+}
+
+/// Passes on states until the run has ended. A connection that breaks is made again for as long as the shim lives.
+async fn follow(run: Arc<ShimRun>, sender: watch::Sender<RunState>, clock: Arc<dyn Clock>) {
+    let mut pause = Duration::from_millis(5);
+    loop {
+        if let Ok(states) = run.client.watch().await {
+            pin_mut!(states);
+            while let Some(Ok(status)) = states.next().await {
+                pause = Duration::from_millis(5);
+                let state = RunState::from(status);
+                let ended = matches!(state, RunState::Ended(_));
+                sender.send_replace(state);
+                if ended {
+                    return;
+                }
+            }
+        }
+        let state_dir = run.place.state_dir.clone();
+        let gone = tokio::task::spawn_blocking(move || after_silence(&state_dir)).await;
+        let end = match gone {
+            Ok(Gone::Ended(end)) => Some(end),
+            Ok(Gone::Killed) => {
+                let at = clock.now();
+                leftovers::end_game(run.place.server, run.groups.clone()).await;
+                let started_at = started_at(&sender.borrow());
+                Some(RunEnd { started_at, exit: Exit::KeeperLost, asked: false, killed: false, at })
+            }
+            Ok(Gone::No) | Err(_) => None,
+        };
+        if let Some(end) = end {
+            sender.send_replace(RunState::Ended(end));
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(500));
+    }
+}
+
+/// What the silence of a shim means.
+enum Gone {
+    /// It lives.
+    No,
+    /// It wrote down how its game ended.
+    Ended(RunEnd),
+    /// It could not.
+    Killed,
+}
+
+fn after_silence(state_dir: &Path) -> Gone {
+    if place::is_alive(state_dir).unwrap_or(true) {
+        return Gone::No;
+    }
+    place::read_exit(state_dir).ok().flatten().map_or(Gone::Killed, |ended| Gone::Ended(ended.into()))
+}
+
+fn started_at(state: &RunState) -> Option<nodepanel_types::Timestamp> {
+    match state {
+        RunState::Alive { run, .. } => run.map(|run| run.started_at),
+        RunState::Ended(end) => end.started_at,
+    }
+}
+
+#[async_trait]
+impl Running for ShimRun {
+    fn state(&self) -> watch::Receiver<RunState> {
+        self.state.clone()
+    }
+
+    fn keeper_pid(&self) -> u32 {
+        self.client.welcome().pid
+    }
+
+    async fn stop(&self, timeout_ms: Millis) -> Result<(), RuntimeError> {
+        self.client.stop(Some(timeout_ms)).await?;
+        Ok(())
+    }
+
+    async fn kill(&self) -> Result<(), RuntimeError> {
+        if let Ok(Ok(_)) = timeout(KILL_ANSWER, self.client.kill()).await {
+            return Ok(());
+        }
+        // The shim hangs. Kill wins all the same: over the shim, whose end is noticed and cleaned up after.
+        let state_dir = self.place.state_dir.clone();
+        let work = tokio::task::spawn_blocking(move || leftovers::end_keeper(&state_dir));
+        work.await.map_err(|_| RuntimeError::Closing)
+    }
+
+    async fn command(&self, line: &str, key: &str) -> Result<Option<u64>, RuntimeError> {
+        Ok(self.client.command(line, key).await?.line)
+    }
+
+    async fn say(&self, text: &str) -> Result<(), RuntimeError> {
+        self.client.say(text).await?;
+        Ok(())
+    }
+
+    async fn console(
+        &self,
+        from: ConsoleFrom,
+        follow: bool,
+    ) -> Result<BoxStream<'static, Result<Bytes, RuntimeError>>, RuntimeError> {
+        let (_, frames) = self.client.console(from, follow).await?;
+        Ok(frames.map_err(RuntimeError::from).boxed())
+    }
+
+    async fn release(&self) {
+        if let Err(error) = self.client.ack_exit().await {
+            // It goes by itself a little later.
+            tracing::debug!(server = %self.place.server, %error, "A shim could not be told that it may go");
+        }
+    }
+}

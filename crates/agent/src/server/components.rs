@@ -1,0 +1,38 @@
+//! The keeper of a server as one of our own processes.
+
+use nodepanel_types::{
+    Millis, ServerId, Timestamp,
+    component::{Component, ComponentState, Role},
+};
+
+/// A keeper and its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keeper {
+    /// Its process.
+    pub pid: Option<u32>,
+    /// When it was started.
+    pub started_at: Option<Timestamp>,
+    /// How often it was lost and replaced since the agent was started.
+    pub restarts: u64,
+    /// From the last loss to the game's next process, in milliseconds.
+    pub last_recovery_ms: Option<Millis>,
+    /// How the one before it ended, in words.
+    pub last_exit: Option<String>,
+}
+
+impl Keeper {
+    /// As `nodepanel status` shows it.
+    pub fn component(&self, server: ServerId, name: &str) -> Component {
+        Component {
+            name: format!("shim-{}", server.short()),
+            role: Role::Shim,
+            pid: self.pid,
+            state: if self.pid.is_some() { ComponentState::Ready } else { ComponentState::BackingOff },
+            started_at: self.started_at,
+            restarts: self.restarts,
+            last_recovery_ms: self.last_recovery_ms,
+            last_exit: self.last_exit.clone(),
+            detail: Some(format!("keeps the game server \u{201c}{name}\u{201d}")),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The agent with real processes: a stub game, real shims, a real database; requests go in where a link would bring
+//! them.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod crash;
+mod harness;
+mod install;
+mod life;
+mod limits;
+mod recovery;
+mod requests;

@@ -1,0 +1,143 @@
+//! Agents that are killed, and machines that are restarted.
+
+use std::time::Instant;
+
+use nodepanel_supervise::process::{Launch, Signal};
+use nodepanel_types::{
+    state::PowerAction,
+    wire::{ActivityKind, path},
+};
+
+use crate::harness::{DEADLINE, Home, PROGRAM, server};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_agent_takes_up_the_running_game_without_a_gap_in_its_console() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&["count"]);
+    agent.power(&mut desired, PowerAction::Start).await;
+    let before = agent.wait_for_state(desired.server, "running").await;
+    agent.agent.close().await;
+
+    let agent = home.agent().await;
+    let after = agent.wait_for_state(desired.server, "running").await;
+    assert_eq!(before.phase.run(), after.phase.run(), "the same process");
+    assert_eq!(after.power_serial, before.power_serial);
+    let numbers: Vec<u64> = agent.lines(&path::console(desired.server)).await.iter().map(|line| line.n).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    assert_eq!(numbers.first(), Some(&1));
+    agent.command(desired.server, "still here").await;
+    agent.wait_for_words(desired.server, "got still here").await;
+    agent.power(&mut desired, PowerAction::Kill).await;
+    agent.wait_for_state(desired.server, "stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_game_survives_kill_9_of_its_agent() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&["count"]);
+    agent.power(&mut desired, PowerAction::Start).await;
+    agent.wait_for_state(desired.server, "running").await;
+    agent.agent.close().await;
+    for _ in 0..3 {
+        let process = Launch::new(PROGRAM).args(["agent", &home.path().to_string_lossy()]).start().unwrap();
+        let begun = Instant::now();
+        while is_free(&home) && begun.elapsed() < DEADLINE {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        process.signal(Signal::KILL).unwrap();
+        process.ended().await.unwrap();
+    }
+    let agent = home.agent().await;
+    let running = agent.wait_for_state(desired.server, "running").await;
+    assert_eq!(running.automatic_restarts, 0);
+    let activity: Vec<_> = agent.activity(desired.server).await;
+    assert!(activity.iter().all(|entry| entry.kind == ActivityKind::Power || entry.kind == ActivityKind::Install));
+}
+
+/// Whether nobody has the agent's directory.
+fn is_free(home: &Home) -> bool {
+    let lock = std::fs::File::open(home.path().join("agent/agent.lock")).unwrap();
+    lock.try_lock().is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_reboot_what_should_run_runs_and_what_was_stopped_stays() {
+    let home = Home::new();
+    let mut config = home.config();
+    config.boot = Some("first".to_owned());
+    let agent = home.agent_with(config.clone()).await.unwrap();
+    let (mut wanted, mut stopped) = (server(&[]), server(&[]));
+    agent.power(&mut wanted, PowerAction::Start).await;
+    agent.power(&mut stopped, PowerAction::Start).await;
+    agent.wait_for_state(wanted.server, "running").await;
+    agent.wait_for_state(stopped.server, "running").await;
+    agent.power(&mut stopped, PowerAction::Stop).await;
+    agent.wait_for_state(stopped.server, "stopped").await;
+    agent.agent.close().await;
+    for shim in home.shims() {
+        shim.signal(Signal::KILL).unwrap();
+    }
+
+    config.boot = Some("second".to_owned());
+    let agent = home.agent_with(config).await.unwrap();
+    let running = agent.wait_for_state(wanted.server, "running").await;
+    assert_eq!(running.automatic_restarts, 0, "a reboot is no crash");
+    let activity = agent.activity(wanted.server).await;
+    assert!(activity.iter().any(|entry| entry.kind == ActivityKind::Recovery && entry.text.contains("machine")));
+    agent.wait_for_state(stopped.server, "stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_were_stopped_together_are_started_by_the_next_agent() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&[]);
+    agent.power(&mut desired, PowerAction::Start).await;
+    agent.wait_for_state(desired.server, "running").await;
+    assert_eq!(agent.agent.stop_servers(DEADLINE).await, 0);
+    agent.agent.close().await;
+    let agent = home.agent().await;
+    let running = agent.wait_for_state(desired.server, "running").await;
+    assert_eq!(running.automatic_restarts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_loss_of_all_records_neither_ends_nor_doubles_a_game() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&[]);
+    agent.power(&mut desired, PowerAction::Start).await;
+    agent.power(&mut desired, PowerAction::Restart).await;
+    let before = agent
+        .wait_for(desired.server, |observed| observed.power_serial == 2 && observed.phase.state().as_str() == "running")
+        .await;
+    agent.agent.close().await;
+    for name in ["agent.db", "agent.db-wal", "agent.db-shm"] {
+        let _ = std::fs::remove_file(home.path().join("agent").join(name));
+    }
+    let agent = home.agent().await;
+    agent.apply(&desired).await;
+    let after = agent.wait_for_state(desired.server, "running").await;
+    assert_eq!(before.phase.run(), after.phase.run());
+}
+
+#[tokio::test]
+async fn a_damaged_database_and_a_bad_directory_are_reported_in_words() {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("agent")).unwrap();
+    std::fs::write(home.path().join("agent/agent.db"), vec![7; 8_192]).unwrap();
+    let Err(error) = home.agent_with(home.config()).await else { panic!("a damaged database was opened") };
+    assert!(error.to_string().contains("damaged"), "{error}");
+
+    let home = Home::new();
+    std::fs::write(home.path().join("agent"), "a file").unwrap();
+    let Err(error) = home.agent_with(home.config()).await else { panic!("a file was taken for a directory") };
+    assert!(error.to_string().contains("cannot be used"), "{error}");
+
+    let home = Home::new();
+    let _first = home.agent().await;
+    let Err(error) = home.agent_with(home.config()).await else { panic!("two agents share a directory") };
+    assert!(error.to_string().contains("another agent"), "{error}");
+}

@@ -1,0 +1,113 @@
+//! The program of this crate's tests: the roles `shim`, `launch` and `agent`, and a few small games.
+
+use std::{
+    io::{self, BufRead as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use nodepanel_agent::{Agent, AgentConfig};
+use nodepanel_types::{
+    Timestamp,
+    clock::{Clock, IdSource},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The machine's own clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The machine's own generator.
+struct SystemIds;
+
+impl IdSource for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the source that everything else is given")]
+    fn uuid(&self) -> uuid::Uuid {
+        uuid::Uuid::now_v7()
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        let _ = rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty());
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let result = match words.as_slice() {
+        ["role", "shim", "--spec", spec] => nodepanel_shim::run(Path::new(spec), &clock).map_err(io::Error::other),
+        ["role", "launch", "--spec", spec] => Err(io::Error::other(nodepanel_shim::launch(Path::new(spec)))),
+        ["agent", data_dir] => agent(data_dir, clock),
+        ["game", behaviour @ ..] => game(behaviour),
+        _ => Err(io::Error::other(format!("unknown arguments: {words:?}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An agent without links, which is killed sooner or later.
+fn agent(data_dir: &str, clock: Arc<dyn Clock>) -> io::Result<()> {
+    let program = std::env::current_exe()?;
+    let config = AgentConfig::new(PathBuf::from(data_dir), program, "test".to_owned());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(Agent::run(config, clock, Arc::new(SystemIds), CancellationToken::new())).map_err(io::Error::other)
+}
+
+/// A game: says that it is ready, repeats what it reads, ends at `stop` and crashes at `crash`. The behaviour `crash`
+/// crashes at once, `count` writes numbered lines all the time, `deaf` does not end at `stop`, and `hog` takes memory
+/// until somebody ends it.
+fn game(behaviour: &[&str]) -> io::Result<()> {
+    println!("ready to play as {} in {}", rustix::process::getuid().as_raw(), std::env::current_dir()?.display());
+    match behaviour {
+        ["crash"] => std::process::exit(3),
+        ["hog"] => hog(),
+        ["count"] => {
+            std::thread::spawn(count);
+        }
+        _ => {}
+    }
+    for line in io::stdin().lock().lines() {
+        match (line?.as_str(), behaviour) {
+            ("stop", ["deaf"]) => println!("what?"),
+            ("stop", _) => {
+                println!("saved");
+                return Ok(());
+            }
+            ("crash", _) => std::process::exit(3),
+            (line, _) => println!("got {line}"),
+        }
+    }
+    Ok(())
+}
+
+fn count() {
+    let mut out = io::stdout();
+    for number in 1_u64.. {
+        if writeln!(out, "line {number}").and_then(|()| out.flush()).is_err() {
+            return;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(2));
+    }
+}
+
+fn hog() {
+    let mut taken: Vec<Vec<u8>> = Vec::new();
+    loop {
+        taken.push(vec![1; 4 * 1024 * 1024]);
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
+}
