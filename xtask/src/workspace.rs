@@ -96,18 +96,8 @@ impl Workspace {
         Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, packages: metadata.packages })
     }
 
-    /// A cargo command in the root of the tree. With `CI` set, it refuses to change `Cargo.lock`.
+    /// A cargo command in the root of the tree.
     pub fn cargo(&self, subcommand: &[&str]) -> Command {
-        let mut command = bare_cargo();
-        command.current_dir(&self.root).args(subcommand);
-        if std::env::var_os("CI").is_some() {
-            command.arg("--locked");
-        }
-        command
-    }
-
-    /// A cargo command that does not build and therefore knows no `--locked`.
-    pub fn cargo_tool(&self, subcommand: &[&str]) -> Command {
         let mut command = bare_cargo();
         command.current_dir(&self.root).args(subcommand);
         command
@@ -115,7 +105,7 @@ impl Workspace {
 
     /// Whether `cargo <subcommand>` is installed.
     pub fn has_cargo_subcommand(&self, subcommand: &str) -> bool {
-        self.cargo_tool(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
+        self.cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
     }
 
     /// The binary `nodepanel` of the given profile directory (`debug` or `release`).

@@ -49,8 +49,7 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     println!("Checking");
     let mut report = Report::default();
     report.add("panel builds", || prepared.map_or_else(Finding::from, |()| Finding::Good));
-    report
-        .add("formatting", || program(workspace, "cargo fmt", &mut workspace.cargo_tool(&["fmt", "--all", "--check"])));
+    report.add("formatting", || program(workspace, "cargo fmt", &mut workspace.cargo(&["fmt", "--all", "--check"])));
     report.add("crate directions", || list(directions::forbidden_edges(&workspace.packages)));
     report.add("unused dependencies", || dependencies::unused(&workspace.packages).map_or_else(Finding::from, list));
     report.add("lock files", || lockfiles::foreign_sources(workspace).map_or_else(Finding::from, list));
@@ -66,7 +65,7 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
 
 fn clippy(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo(&["clippy"]);
-    command.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
+    command.args(["--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"]);
     command
 }
 
@@ -74,7 +73,7 @@ fn deny(workspace: &Workspace) -> Finding {
     if !workspace.has_cargo_subcommand("deny") {
         return Finding::NotRun("cargo-deny is not installed (cargo install --locked cargo-deny)".into());
     }
-    program(workspace, "cargo deny", &mut workspace.cargo_tool(&["deny", "check"]))
+    program(workspace, "cargo deny", &mut workspace.cargo(&["deny", "check"]))
 }
 
 fn script(workspace: &Workspace, script: &str) -> Finding {
