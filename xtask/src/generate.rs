@@ -60,11 +60,13 @@ pub fn changed(workspace: &Workspace, check: bool) -> anyhow::Result<Vec<PathBuf
     }
     web.install(&workspace.logs())?;
     let before = Generated::read(&web)?;
-    let result = write(workspace, &web).and_then(|()| Generated::read(&web));
+    let written = write(workspace, &web);
+    let after = Generated::read(&web)?;
     if check {
-        before.restore()?;
+        before.restore(&after)?;
     }
-    Ok(before.differing(&result?))
+    written?;
+    Ok(before.differing(&after))
 }
 
 fn write(workspace: &Workspace, web: &Project) -> anyhow::Result<()> {
@@ -77,6 +79,9 @@ fn write(workspace: &Workspace, web: &Project) -> anyhow::Result<()> {
         Command::new(&binary).arg("openapi").output().with_context(|| format!("{} cannot be run", binary.display()))?;
     if !output.status.success() {
         bail!("nodepanel openapi failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    if let Err(error) = serde_json::from_slice::<serde_json::Value>(&output.stdout) {
+        bail!("nodepanel openapi printed no JSON: {error}");
     }
     let document = web.dir().join("openapi.json");
     std::fs::write(&document, output.stdout).with_context(|| format!("{} cannot be written", document.display()))?;
@@ -109,11 +114,15 @@ impl Generated {
         gone.chain(other).cloned().collect()
     }
 
-    fn restore(&self) -> anyhow::Result<()> {
+    /// Puts everything back as it was, given what is there now.
+    fn restore(&self, now: &Self) -> anyhow::Result<()> {
         for (path, content) in &self.0 {
-            if std::fs::read(path).ok().as_ref() != Some(content) {
+            if now.0.get(path) != Some(content) {
                 restore_file(path, content)?;
             }
+        }
+        for path in now.0.keys().filter(|path| !self.0.contains_key(*path)) {
+            std::fs::remove_file(path).with_context(|| format!("{} cannot be removed", path.display()))?;
         }
         Ok(())
     }
@@ -121,4 +130,26 @@ impl Generated {
 
 fn restore_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, content).with_context(|| format!("{} cannot be put back", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_leaves_the_tree_as_it_was() {
+        let dir = std::env::temp_dir().join(format!("xtask-generate-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (kept, added) = (dir.join("kept"), dir.join("added"));
+        let before = Generated(BTreeMap::from([(kept.clone(), b"old".to_vec())]));
+        let after = Generated(BTreeMap::from([(kept.clone(), b"new".to_vec()), (added.clone(), Vec::new())]));
+        for (path, content) in &after.0 {
+            std::fs::write(path, content).unwrap();
+        }
+        assert_eq!(before.differing(&after), [added.clone(), kept.clone()]);
+        before.restore(&after).unwrap();
+        assert_eq!(std::fs::read(&kept).unwrap(), b"old");
+        assert!(!added.exists());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

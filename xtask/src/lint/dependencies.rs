@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::panel::files_below;
-use crate::workspace::Package;
+use crate::workspace::{Dependency, Package};
 
-/// The dependencies that no source file of their package names, one sentence each.
+/// The dependencies that no source file of their package names, one sentence a package.
 ///
 /// # Errors
 ///
@@ -18,11 +18,13 @@ pub fn unused(packages: &[Package]) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for package in packages {
         let sources = sources(package.manifest_path.parent().unwrap_or(Path::new(".")))?;
-        for dependency in &package.dependencies {
+        let is_unused = |dependency: &&Dependency| {
             let name = dependency.rename.as_ref().unwrap_or(&dependency.name).replace('-', "_");
-            if !sources.iter().any(|source| names(source, &name)) {
-                found.push(format!("{} declares {} and never uses it", package.name, dependency.name));
-            }
+            !sources.iter().any(|source| names(source, &name))
+        };
+        let unused: Vec<&str> = package.dependencies.iter().filter(is_unused).map(|it| it.name.as_str()).collect();
+        if !unused.is_empty() {
+            found.push(format!("{} declares and never uses {}", package.name, unused.join(", ")));
         }
     }
     Ok(found)

@@ -41,14 +41,11 @@ impl From<anyhow::Error> for Finding {
 ///
 /// When the machine lacks what every check needs.
 pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
-    println!("Preparing");
-    machine::check()?;
-    // The API's crate embeds the built panel, so that even clippy wants it to be there.
-    let prepared = panel::find(workspace).and_then(|web| web.map_or(Ok(()), |_| panel::build(workspace)));
-
     println!("Checking");
+    machine::check()?;
     let mut report = Report::default();
-    report.add("panel builds", || prepared.map_or_else(Finding::from, |()| Finding::Good));
+    // First, because the panel is embedded: even clippy wants it to be there.
+    report.add("panel builds", || build_panel(workspace));
     report.add("formatting", || program(workspace, "cargo fmt", &mut workspace.cargo(&["fmt", "--all", "--check"])));
     report.add("crate directions", || list(directions::forbidden_edges(&workspace.packages)));
     report.add("unused dependencies", || dependencies::unused(&workspace.packages).map_or_else(Finding::from, list));
@@ -61,6 +58,14 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     report.add("generated files", || generated(workspace));
     print!("{report}");
     Ok(exit_code(report.is_good()))
+}
+
+fn build_panel(workspace: &Workspace) -> Finding {
+    match panel::find(workspace) {
+        Ok(Some(_)) => panel::build(workspace).map_or_else(Finding::from, |()| Finding::Good),
+        Ok(None) => Finding::NotRun("this source tree has no web/package.json".into()),
+        Err(error) => error.into(),
+    }
 }
 
 fn clippy(workspace: &Workspace) -> Command {
