@@ -44,7 +44,7 @@ export function ComponentsPage() {
                     <th>Name</th>
                     <th>State</th>
                     <th className="number">Process</th>
-                    <th>Started</th>
+                    <th className="number">Started</th>
                     <th className="number">Restarts</th>
                     <th className="number">Last recovery took</th>
                     <th>Last end</th>
@@ -65,7 +65,7 @@ export function ComponentsPage() {
                           </span>
                         </td>
                         <td className="number">{component.pid ?? '–'}</td>
-                        <td>{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
+                        <td className="number">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
                         <td className="number">{component.restarts}</td>
                         <td className="number">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
                         <td>{component.last_exit ?? '–'}</td>
