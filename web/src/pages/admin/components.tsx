@@ -7,6 +7,7 @@ import { ago, clock, millis } from '../../ui/format';
 import { AlertIcon, BusyIcon, RunningIcon, StoppedIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useNow } from '../../ui/now';
+import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 
 const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
@@ -37,8 +38,7 @@ export function ComponentsPage() {
                 As of {clock(view.as_of, now)}, {ago(view.as_of, now)}: {view.stale_reason}
               </p>
             )}
-            <div className="table-box">
-              <table className="plain-table">
+            <TableBox label="Components">
                 <thead>
                   <tr>
                     <th>Name</th>
@@ -73,8 +73,7 @@ export function ComponentsPage() {
                     );
                   })}
                 </tbody>
-              </table>
-            </div>
+              </TableBox>
           </>
         )}
       </Loaded>
