@@ -49,6 +49,7 @@ pub fn router(state: ApiState) -> Router {
     .with_state(state)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn after_panic(panic: Box<dyn Any + Send>) -> Response {
     let what = panic
         .downcast_ref::<String>()

@@ -160,18 +160,13 @@ impl ControlPlane {
             expires_at: self.now().plus(LOCAL_ENROLMENT_LASTS_MS),
             used: None,
         };
-        let used = match self.tables.enrolments.fresh(&id).await? {
-            Some(found) => found.record.used.is_some(),
-            None => {
-                match self.commit(context, Transaction::new().create(&record)?, ()).await {
-                    Ok(()) | Err(ControlError::Changed(_)) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                false
-            }
-        };
-        if used {
-            return Ok(());
+        match self.tables.enrolments.fresh(&id).await? {
+            Some(found) if found.record.used.is_some() => return Ok(()),
+            Some(_) => {}
+            None => match self.commit(context, Transaction::new().create(&record)?, ()).await {
+                Ok(()) | Err(ControlError::Changed(_)) => {}
+                Err(error) => return Err(error.into()),
+            },
         }
         let token = self.encode_join_token(id, secret)?;
         write_secret(file, token.expose())

@@ -100,7 +100,7 @@ impl Teller {
             let flush = tokio::time::sleep(GATHER);
             tokio::select! {
                 change = self.records.recv() => gathered.record(change),
-                change = self.observed.recv() => gathered.observed(change),
+                change = self.observed.recv() => gathered.observed(&change),
                 news = self.feed.recv() => gathered.components |= news.is_ok(),
                 _ = recheck.tick() => {}
                 () = self.to.closed() => return,
@@ -112,7 +112,7 @@ impl Teller {
                     biased;
                     () = &mut flush => break,
                     change = self.records.recv() => gathered.record(change),
-                    change = self.observed.recv() => gathered.observed(change),
+                    change = self.observed.recv() => gathered.observed(&change),
                     news = self.feed.recv() => gathered.components |= news.is_ok(),
                 }
             }
@@ -201,12 +201,9 @@ impl Teller {
 
 impl Gathered {
     fn record(&mut self, change: Result<Changed, RecvError>) {
-        let change = match change {
-            Ok(change) => change,
-            Err(_) => {
-                self.missed = true;
-                return;
-            }
+        let Ok(change) = change else {
+            self.missed = true;
+            return;
         };
         match change.kind {
             ServerRecord::KIND => self.servers.extend(change.id.parse::<ServerId>()),
@@ -216,18 +213,18 @@ impl Gathered {
         }
     }
 
-    fn observed(&mut self, change: Result<ObservedChange, RecvError>) {
+    fn observed(&mut self, change: &Result<ObservedChange, RecvError>) {
         match change {
             // Everything on the node looks different when its presence changes.
             Ok(ObservedChange::Node(node)) => {
-                self.nodes.insert(node);
+                self.nodes.insert(*node);
                 self.missed = true;
             }
             Ok(ObservedChange::Server(_, server) | ObservedChange::Removed(_, server)) => {
-                self.servers.insert(server);
+                self.servers.insert(*server);
             }
             Ok(ObservedChange::Stats(node)) => {
-                self.stats.insert(node);
+                self.stats.insert(*node);
             }
             Err(_) => self.missed = true,
         }

@@ -57,11 +57,11 @@ async fn know_others(plane: Arc<ControlPlane>, sender: watch::Sender<Vec<WorkerI
             known.push(plane.instance);
         }
         sender.send_if_modified(|before| {
-            let changed = *before != known;
-            if changed {
+            let news = *before != known;
+            if news {
                 *before = known;
             }
-            changed
+            news
         });
         loop {
             match changes.recv().await {

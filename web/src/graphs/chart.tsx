@@ -20,23 +20,20 @@ interface ChartProps {
   data: Columns;
   format: (value: number | null) => string;
   limit: number | null;
-  /** Whether the figures are bytes, whose round numbers are powers of two. */
-  binary: boolean;
 }
 
-const HEIGHT = 160;
-const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const HEIGHT = 180;
 const SYNC = UPlot.sync('server');
 
-export function Chart({ name, series, data, format, limit, binary }: ChartProps) {
+export function Chart({ name, series, data, format, limit }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const [under, setUnder] = useState<number | null>(null);
   const theme = useCell(effectiveTheme);
   // What the chart's own callbacks read; it is made once and lives through new data.
-  const now = useRef({ data, format, limit, series, binary });
+  const now = useRef({ data, format, limit, series });
   useEffect(() => {
-    now.current = { data, format, limit, series, binary };
+    now.current = { data, format, limit, series };
   });
 
   useEffect(() => {
@@ -79,7 +76,7 @@ export function Chart({ name, series, data, format, limit, binary }: ChartProps)
 
 function options(
   parent: HTMLElement,
-  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[]; binary: boolean }>,
+  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[] }>,
   onPointer: (index: number | null) => void,
 ): UPlot.Options {
   const style = getComputedStyle(document.documentElement);
@@ -89,12 +86,11 @@ function options(
     width: parent.clientWidth,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 12, 0, 0],
     cursor: { sync: { key: SYNC.key }, y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max, now.current.limit ?? 0, 1e-9) * 1.08] } },
     axes: [
-      { ...axis, size: 28, values: timeLabels },
-      { ...axis, size: 76, ...(now.current.binary ? { incrs: BINARY_STEPS } : {}), values: (_, ticks) => ticks.map((tick) => now.current.format(tick)) },
+      { ...axis, values: timeLabels },
+      { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => now.current.format(tick)) },
     ],
     series: [
       {},

@@ -20,7 +20,7 @@ const MOST: u64 = 100;
 
 impl ControlPlane {
     /// The caller's keys, oldest first.
-    pub fn list_keys(&self, context: &Context, query: ListQuery) -> Result<Page<ApiKeyView>, ControlError> {
+    pub fn list_keys(&self, context: &Context, query: &ListQuery) -> Result<Page<ApiKeyView>, ControlError> {
         let user = own_keys(context)?;
         let mine = self.tables.api_keys.all().into_iter().filter(|key| key.record.user == user).collect();
         Ok(query.page(mine, |key| key.record.id.to_string(), |key| view(&key.record)))

@@ -59,10 +59,10 @@ impl ControlPlane {
             bearer: *user.id.as_uuid(),
             since: self.now(),
         };
-        let used = InstallationRecord { first_administrator: Some(user.id), ..read.record.clone() };
+        let completed = InstallationRecord { first_administrator: Some(user.id), ..read.record.clone() };
         let mut transaction = Transaction::new().create(&user)?;
         transaction = transaction.create(&name)?;
-        transaction = transaction.update(&used, read.revision)?;
+        transaction = transaction.update(&completed, read.revision)?;
         let context = Context::new(Actor::Host, nodepanel_types::RequestId::from_uuid(self.ids.uuid()));
         match self.commit(&context, transaction, ()).await {
             Ok(()) => Ok(user),

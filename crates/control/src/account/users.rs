@@ -17,7 +17,7 @@ use crate::{
 
 impl ControlPlane {
     /// Everybody who can sign in, by address.
-    pub fn list_users(&self, context: &Context, query: ListQuery) -> Result<Page<UserView>, ControlError> {
+    pub fn list_users(&self, context: &Context, query: &ListQuery) -> Result<Page<UserView>, ControlError> {
         require(&context.actor, Permission::UserManage, Scope::Installation)?;
         let users = self.tables.users.all();
         Ok(query.page(users, |user| user.record.email.clone(), |user| self.view_user(&user.record)))

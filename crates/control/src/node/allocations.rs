@@ -26,7 +26,7 @@ impl ControlPlane {
         &self,
         context: &Context,
         node: NodeId,
-        query: ListQuery,
+        query: &ListQuery,
     ) -> Result<Page<AllocationView>, ControlError> {
         require(&context.actor, Permission::NodeView, Scope::Installation)?;
         self.tables.machines.get(&node).ok_or_else(|| unknown(node))?;

@@ -78,8 +78,8 @@ impl Nodes for Links {
             let mut chunk = BytesMut::new();
             for line in lines {
                 match line {
-                    Ok(line) => {
-                        chunk.put_slice(&line);
+                    Ok(text) => {
+                        chunk.put_slice(&text);
                         chunk.put_u8(b'\n');
                     }
                     // What came before the error is handed on; the error comes again at the next reading.

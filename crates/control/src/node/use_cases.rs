@@ -21,7 +21,7 @@ const TOKEN_LASTS_MS: u64 = 24 * 60 * 60 * 1_000;
 
 impl ControlPlane {
     /// The nodes, by name.
-    pub fn list_nodes(&self, context: &Context, query: ListQuery) -> Result<Page<NodeView>, ControlError> {
+    pub fn list_nodes(&self, context: &Context, query: &ListQuery) -> Result<Page<NodeView>, ControlError> {
         require(&context.actor, Permission::NodeView, Scope::Installation)?;
         let nodes = self.tables.machines.all();
         Ok(query.page(nodes, |node| node.record.name.clone(), |node| self.view_node(&node.record)))

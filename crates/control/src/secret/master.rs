@@ -107,6 +107,9 @@ impl MasterKey {
     }
 
     /// 32 bytes that only the holder of the key can make, bound to `label` and `context`.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub fn derive(&self, label: &'static str, context: &[u8]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");

@@ -99,7 +99,7 @@ impl ControlPlane {
             .map_err(|error| node_error(&error))?;
         body.split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
-            .map(|line| serde_json::from_slice(line))
+            .map(serde_json::from_slice)
             .collect::<Result<_, _>>()
             .map_err(|error| ControlError::Internal(format!("a node sent console lines that cannot be read: {error}")))
     }

@@ -13,7 +13,7 @@ use crate::{
 
 impl ControlPlane {
     /// The servers that the caller may see, by name.
-    pub fn list_servers(&self, context: &Context, query: ListQuery) -> Result<Page<ServerView>, ControlError> {
+    pub fn list_servers(&self, context: &Context, query: &ListQuery) -> Result<Page<ServerView>, ControlError> {
         let visible =
             self.tables.servers.filter(|server| holds(&context.actor, Permission::ServerView, Scope::Server(server)));
         let sort = |server: &crate::record::ServerRecord| ListQuery::sort_key(&server.name, server.id);

@@ -44,7 +44,7 @@ impl ControlPlane {
     pub(crate) fn view_server(&self, actor: &Actor, server: &ServerRecord) -> ServerView {
         let seen = self.observed.with(server.node, |picture| seen(server, picture));
         let phase = seen.observed.as_ref().map(|observed| &observed.phase);
-        let (state, reason) = self.state_of(server, &seen);
+        let (state, reason) = Self::state_of(server, &seen);
         let owner = self.tables.users.get(&server.owner).map(|owner| owner.record.email.clone()).unwrap_or_default();
         let node = self.tables.machines.get(&server.node).map(|node| node.record.name.clone()).unwrap_or_default();
         ServerView {
@@ -91,7 +91,7 @@ impl ControlPlane {
         }
     }
 
-    fn state_of(&self, server: &ServerRecord, seen: &Seen) -> (ServerState, String) {
+    fn state_of(server: &ServerRecord, seen: &Seen) -> (ServerState, String) {
         let known = seen.observed.as_ref();
         if !seen.online {
             let silence = seen.silence.clone().unwrap_or_else(|| "Its node has not been heard of yet.".to_owned());

@@ -16,7 +16,7 @@ use crate::{
 
 impl ControlPlane {
     /// What servers can be made from, by name.
-    pub fn list_templates(&self, context: &Context, query: ListQuery) -> Result<Page<TemplateSummary>, ControlError> {
+    pub fn list_templates(&self, context: &Context, query: &ListQuery) -> Result<Page<TemplateSummary>, ControlError> {
         require(&context.actor, Permission::TemplateView, Scope::Installation)?;
         let sort = |record: &TemplateRecord| ListQuery::sort_key(&record.name, record.id);
         Ok(query.page(self.tables.templates.all(), |t| sort(&t.record), |t| self.summary(&t.record)))

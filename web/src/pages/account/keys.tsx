@@ -14,7 +14,6 @@ import { TextField } from '../../ui/field';
 import { day } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
 import { notify } from '../../ui/notices';
-import { TableBox } from '../../ui/table_box';
 
 const refresh = (): void => void queryClient.invalidateQueries({ queryKey: queries.keys.queryKey });
 
@@ -41,7 +40,8 @@ export function Keys() {
           items.length === 0 ? (
             <p className="muted">You have none.</p>
           ) : (
-            <TableBox label="API keys">
+            <div className="table-box">
+              <table className="plain-table">
                 <thead>
                   <tr>
                     <th>Name</th>
@@ -66,7 +66,8 @@ export function Keys() {
                     </tr>
                   ))}
                 </tbody>
-              </TableBox>
+              </table>
+            </div>
           )
         }
       </Loaded>

@@ -13,7 +13,6 @@ import { TextField } from '../../ui/field';
 import { address, count } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
 import { notify } from '../../ui/notices';
-import { TableBox } from '../../ui/table_box';
 
 export function PortsCard({ node }: { node: NodeView }) {
   const query = useQuery(queries.allocations(node.id));
@@ -47,7 +46,8 @@ export function PortsCard({ node }: { node: NodeView }) {
             {items.length === 0 ? (
               <p>This node has no ports yet. Servers that listen need some: add a range below.</p>
             ) : (
-              <TableBox label="Ports" short>
+              <div className="table-box short">
+                <table className="plain-table">
                   <thead>
                     <tr>
                       <th>Address</th>
@@ -77,7 +77,8 @@ export function PortsCard({ node }: { node: NodeView }) {
                       </tr>
                     ))}
                   </tbody>
-                </TableBox>
+                </table>
+              </div>
             )}
             {total > items.length && <p className="muted small">The first {items.length} of {total}.</p>}
           </>

@@ -47,8 +47,7 @@ export function SourceEditor({ label, source, error, onChange }: SourceEditorPro
           onChange={(event) => onChange(event.target.value)}
         />
       </div>
-      <div id={`${id}-errors`} role="alert">
-        <ul className="source-errors">
+      <ul id={`${id}-errors`} className="source-errors" role="alert">
         {errors.map(({ field, message }) => {
           const place = position(message);
           return (
@@ -62,8 +61,7 @@ export function SourceEditor({ label, source, error, onChange }: SourceEditorPro
             </li>
           );
         })}
-        </ul>
-      </div>
+      </ul>
     </div>
   );
 }

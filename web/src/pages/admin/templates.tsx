@@ -6,7 +6,6 @@ import { queries } from '../../live/cache';
 import { day } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
-import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 
 /** In place of an id: a template that does not exist yet. */
@@ -26,7 +25,8 @@ export function TemplatesPage() {
       </div>
       <Loaded query={query} what="the templates">
         {({ items }) => (
-          <TableBox label="Templates">
+          <div className="table-box">
+            <table className="plain-table">
               <thead>
                 <tr>
                   <th>Template</th>
@@ -50,7 +50,8 @@ export function TemplatesPage() {
                   </tr>
                 ))}
               </tbody>
-            </TableBox>
+            </table>
+          </div>
         )}
       </Loaded>
     </>

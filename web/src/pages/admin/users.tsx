@@ -9,7 +9,6 @@ import { Button } from '../../ui/button';
 import { day } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
-import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 import { AddUser, EditUser, RemoveUser } from './user_dialogs';
 
@@ -29,7 +28,8 @@ export function UsersPage() {
       </div>
       <Loaded query={query} what="the users">
         {({ items }) => (
-          <TableBox label="Users">
+          <div className="table-box">
+            <table className="plain-table">
               <thead>
                 <tr>
                   <th>E-mail</th>
@@ -62,7 +62,8 @@ export function UsersPage() {
                   </tr>
                 ))}
               </tbody>
-            </TableBox>
+            </table>
+          </div>
         )}
       </Loaded>
       {asking?.what === 'add' && <AddUser onClose={close} />}

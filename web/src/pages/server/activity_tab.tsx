@@ -7,7 +7,6 @@ import { ago, clock, millis } from '../../ui/format';
 import { AlertIcon, BusyIcon, CheckIcon, PlayIcon, RestartIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useNow } from '../../ui/now';
-import { TableBox } from '../../ui/table_box';
 import { useServer } from './page';
 
 const KINDS: Record<ActivityEntry['kind'], { word: string; icon: () => React.ReactElement; tone: string }> = {
@@ -31,7 +30,8 @@ export function ActivityTab() {
             <p>Nothing has happened to this server yet. Starts, stops, crashes and what NodePanel does about them appear here.</p>
           </div>
         ) : (
-          <TableBox label="Activity">
+          <div className="table-box">
+            <table className="plain-table">
               <thead>
                 <tr>
                   <th>When</th>
@@ -63,7 +63,8 @@ export function ActivityTab() {
                   );
                 })}
               </tbody>
-            </TableBox>
+            </table>
+          </div>
         )
       }
     </Loaded>

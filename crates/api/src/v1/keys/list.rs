@@ -19,5 +19,5 @@ pub async fn list_keys(
     Caller(context): Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<ApiKeyView>>, ApiError> {
-    Ok(Json(state.plane.list_keys(&context, query.into())?))
+    Ok(Json(state.plane.list_keys(&context, &query.into())?))
 }

@@ -23,5 +23,5 @@ pub async fn list_allocations(
     Id(id): Id<NodeId>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<AllocationView>>, ApiError> {
-    Ok(Json(state.plane.list_allocations(&context, id, query.into())?))
+    Ok(Json(state.plane.list_allocations(&context, id, &query.into())?))
 }

@@ -19,5 +19,5 @@ pub async fn list_nodes(
     Caller(context): Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<NodeView>>, ApiError> {
-    Ok(Json(state.plane.list_nodes(&context, query.into())?))
+    Ok(Json(state.plane.list_nodes(&context, &query.into())?))
 }

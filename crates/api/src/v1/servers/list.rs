@@ -19,5 +19,5 @@ pub async fn list_servers(
     Caller(context): Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<ServerView>>, ApiError> {
-    Ok(Json(state.plane.list_servers(&context, query.into())?))
+    Ok(Json(state.plane.list_servers(&context, &query.into())?))
 }

@@ -19,5 +19,5 @@ pub async fn list_templates(
     Caller(context): Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<TemplateSummary>>, ApiError> {
-    Ok(Json(state.plane.list_templates(&context, query.into())?))
+    Ok(Json(state.plane.list_templates(&context, &query.into())?))
 }

@@ -19,5 +19,5 @@ pub async fn list_users(
     Caller(context): Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<UserView>>, ApiError> {
-    Ok(Json(state.plane.list_users(&context, query.into())?))
+    Ok(Json(state.plane.list_users(&context, &query.into())?))
 }

@@ -1,0 +1,35 @@
+//! `nodepanel agent join`: leaves the token where the agent looks for it.
+
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+
+use anyhow::Context as _;
+use nodepanel_backbone::enrolment::JoinToken;
+
+use super::arguments::AgentCommand;
+use crate::{
+    exit::{Exit, Refusal},
+    local::DataDir,
+};
+
+/// Joins.
+pub fn run(data_dir: &DataDir, command: &AgentCommand) -> anyhow::Result<Exit> {
+    let AgentCommand::Join { token } = command;
+    let parsed: JoinToken =
+        token.parse().map_err(|error| Refusal { exit: Exit::Usage, message: format!("{error}.") })?;
+    data_dir.create()?;
+    let path = data_dir.join_token();
+    let parent = path.parent().context("the data directory has no place for the token")?;
+    std::fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    let draft = path.with_extension("draft");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(parsed.encode().expose().as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, &path).with_context(|| format!("{} cannot be written", path.display()))?;
+    println!(
+        "The token is in place for {}. Start this machine's agent with `nodepanel role agent --data-dir {}`; it joins by \
+         itself and appears as online on the nodes page.",
+        parsed.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        data_dir.path().display()
+    );
+    Ok(Exit::Done)
+}

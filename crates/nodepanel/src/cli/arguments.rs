@@ -1,0 +1,350 @@
+//! What can be typed.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use nodepanel_types::NodeId;
+
+use crate::exit::Exit;
+
+/// Run game servers for others, with a control plane that heals itself.
+#[derive(Debug, Parser)]
+#[command(name = "nodepanel", version, after_help = Exit::TABLE, propagate_version = true)]
+pub struct CommandLine {
+    /// The installation's data directory
+    #[arg(long, global = true, default_value = "./data", env = "NODEPANEL_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Where the panel and the API listen; the configuration's when left out
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Another installation than this host's.
+#[derive(Debug, Clone, Args)]
+pub struct Remote {
+    /// The API to ask; the installation of --data-dir when left out
+    #[arg(long, global = true, env = "NODEPANEL_URL", value_name = "URL")]
+    pub url: Option<String>,
+    /// The API key to ask with; on the host itself none is needed
+    #[arg(long, global = true, env = "NODEPANEL_TOKEN", value_name = "KEY", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start NodePanel on this machine and keep it until Ctrl-C
+    Up {
+        /// Ctrl-C stops the game servers too
+        #[arg(long)]
+        stop_servers: bool,
+    },
+    /// Stop the control plane; game servers go on
+    Stop {
+        /// Stop the game servers too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show NodePanel's own processes
+    Status {
+        /// As JSON: an array of components
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check this machine and explain what is wrong
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the one-time link that makes the first administrator
+    SetupLink,
+    /// Game servers
+    Server {
+        #[command(subcommand)]
+        command: ServerCommand,
+    },
+    /// Machines that run game servers
+    Node {
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
+    /// People who can sign in
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// API keys
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// This machine as a node of another control plane
+    Agent {
+        #[command(subcommand)]
+        command: AgentCommand,
+    },
+    /// Print a shell's completions
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Supervise the processes of this machine (started by `up` and by systemd)
+    #[command(hide = true)]
+    Supervise,
+    /// One of our own processes (started by the supervisor)
+    #[command(hide = true)]
+    Role {
+        #[command(subcommand)]
+        role: RoleCommand,
+    },
+    /// Print the OpenAPI document
+    #[command(hide = true)]
+    Openapi,
+}
+
+/// Which role.
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// An API server
+    Api,
+    /// The last-resort answer
+    Status,
+    /// The agent
+    Agent,
+    /// The keeper of one game server
+    Shim {
+        /// The agent's order
+        #[arg(long)]
+        spec: PathBuf,
+    },
+    /// The moment before a game
+    Launch {
+        /// The agent's order
+        #[arg(long)]
+        spec: PathBuf,
+    },
+}
+
+/// What to do with game servers. SERVER is an id, or a name that only one server has.
+#[derive(Debug, Subcommand)]
+pub enum ServerCommand {
+    /// List servers
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one server
+    Show {
+        server: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a server and wait until it is installed
+    Create(CreateServer),
+    /// Start a server
+    Start(PowerArguments),
+    /// Stop a server
+    Stop(PowerArguments),
+    /// Restart a server
+    Restart(PowerArguments),
+    /// Kill a server at once
+    Kill(PowerArguments),
+    /// Follow a server's console; what is typed goes to the game
+    Console {
+        server: String,
+        /// Lines of before
+        #[arg(long, default_value_t = 50)]
+        tail: u32,
+        /// One JSON object a line, as on the wire
+        #[arg(long)]
+        json: bool,
+    },
+    /// Type one line into a server's console
+    Send {
+        server: String,
+        /// The line
+        line: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print console lines
+    Logs {
+        server: String,
+        /// The newest lines, this many
+        #[arg(long, default_value_t = 200, conflicts_with = "after")]
+        tail: u32,
+        /// Only lines after this number
+        #[arg(long)]
+        after: Option<u64>,
+        /// The log of the installation instead
+        #[arg(long)]
+        install: bool,
+        /// One JSON object a line, as on the wire
+        #[arg(long)]
+        json: bool,
+    },
+    /// Install a server again
+    Install {
+        server: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a server with all its files
+    Delete {
+        server: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A new server.
+#[derive(Debug, Args)]
+pub struct CreateServer {
+    /// Its name
+    pub name: String,
+    /// The template's slug or id, for example minecraft
+    #[arg(long)]
+    pub template: String,
+    /// The node's name or id; the best one when left out
+    #[arg(long)]
+    pub node: Option<String>,
+    /// The owner's e-mail address; the caller when left out
+    #[arg(long)]
+    pub owner: Option<String>,
+    /// A variable of the template, KEY=VALUE; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub variables: Vec<(String, String)>,
+    /// A port by the template's name, NAME=PORT; may be repeated
+    #[arg(long = "port", value_name = "NAME=PORT", value_parser = key_port)]
+    pub ports: Vec<(String, u16)>,
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+    /// Processor time in percent of one core
+    #[arg(long, value_name = "PERCENT")]
+    pub cpu: Option<u32>,
+    /// Start it when it is installed, and wait until it runs
+    #[arg(long)]
+    pub start: bool,
+    /// Do not wait for the installation
+    #[arg(long)]
+    pub no_wait: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A power action.
+#[derive(Debug, Args)]
+pub struct PowerArguments {
+    /// Its id, or a name that only one server has
+    pub server: String,
+    /// Do not wait until it is done
+    #[arg(long)]
+    pub no_wait: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with nodes.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// List nodes
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a node and print the token with which its machine joins
+    Create {
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a new join token for a node
+    JoinToken {
+        node: NodeId,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add ports to a node
+    AddPorts {
+        node: NodeId,
+        /// The address
+        address: std::net::IpAddr,
+        /// Ports and ranges, for example 25565-25600,27015
+        ports: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to do with users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List users
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a user; the password is read from standard input, or from `NODEPANEL_PASSWORD`
+    Create {
+        email: String,
+        /// Make an administrator
+        #[arg(long)]
+        admin: bool,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an API key for a user (on the host, or for oneself)
+    Create {
+        /// The user's e-mail address
+        #[arg(long)]
+        user: String,
+        /// What it is for
+        #[arg(long, default_value = "command line")]
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// This machine as a node.
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Join a control plane with a token from its nodes page
+    Join { token: String },
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
+}
+
+fn key_port(text: &str) -> Result<(String, u16), String> {
+    let (name, port) = text.split_once('=').ok_or_else(|| "write it as NAME=PORT".to_owned())?;
+    port.parse().map(|port| (name.to_owned(), port)).map_err(|_| format!("“{port}” is no port (1024 to 65535)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,59 @@
+//! `nodepanel doctor`: looks at this machine and explains. Changes nothing.
+
+mod checks;
+
+use serde::Serialize;
+
+use super::output;
+use crate::{
+    exit::Exit,
+    local::{Config, DataDir},
+};
+
+/// How a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Fine,
+    /// Works, but weaker than it could.
+    Weak,
+    /// Does not work.
+    Wrong,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What was looked at, for example `disk`.
+    pub check: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found, what it means and what to do.
+    pub text: String,
+}
+
+impl Finding {
+    fn new(check: &'static str, verdict: Verdict, text: impl Into<String>) -> Self {
+        Self { check, verdict, text: text.into() }
+    }
+}
+
+/// Looks at everything and prints what was found.
+pub async fn run(data_dir: &DataDir, config: &Config, json: bool) -> anyhow::Result<Exit> {
+    let findings = checks::all(data_dir, config).await;
+    if json {
+        output::json(&findings)?;
+    } else {
+        for finding in &findings {
+            let mark = match finding.verdict {
+                Verdict::Fine => "ok   ",
+                Verdict::Weak => "weak ",
+                Verdict::Wrong => "WRONG",
+            };
+            println!("{mark} {:<12} {}", finding.check, output::plain(&finding.text));
+        }
+    }
+    let worst = findings.iter().map(|finding| finding.verdict).max();
+    Ok(if worst == Some(Verdict::Wrong) { Exit::Findings } else { Exit::Done })
+}

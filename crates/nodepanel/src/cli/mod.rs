@@ -1,0 +1,116 @@
+//! The command line, for people and scripts. Everything that concerns game servers goes over the API, like the panel;
+//! what concerns this host's own processes goes over the supervisor's control socket.
+
+pub mod client;
+
+mod agent;
+mod arguments;
+mod doctor;
+mod node;
+mod output;
+mod server;
+mod status;
+mod stop;
+mod token;
+mod user;
+
+use std::process::ExitCode;
+
+pub use arguments::CommandLine;
+use arguments::{Command, RoleCommand};
+use clap::CommandFactory as _;
+use client::Client;
+use nodepanel_control::{MasterKey, setup_token};
+
+use crate::{
+    exit::{Exit, Refusal},
+    local::{Config, DataDir},
+    role,
+    system::SystemIds,
+};
+
+/// Runs a command line and says how it ended.
+pub fn run(line: CommandLine) -> ExitCode {
+    match dispatch(line) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = error.downcast_ref::<Refusal>().map_or(Exit::Failed, |refusal| refusal.exit);
+            let mut message = error.to_string();
+            for cause in error.chain().skip(1) {
+                message.push_str(": ");
+                message.push_str(&cause.to_string());
+            }
+            eprintln!("nodepanel: {message}");
+            exit.into()
+        }
+    }
+}
+
+fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
+    let data_dir = DataDir::named(&line.data_dir)?;
+    // What only prints needs no configuration, and must work where there is none.
+    match &line.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut CommandLine::command(), "nodepanel", &mut std::io::stdout());
+            return Ok(Exit::Done);
+        }
+        Command::Openapi => {
+            println!("{}", nodepanel_api::document().to_pretty_json()?);
+            return Ok(Exit::Done);
+        }
+        Command::Role { role: RoleCommand::Shim { spec } } => {
+            role::shim::run(spec)?;
+            return Ok(Exit::Done);
+        }
+        _ => {}
+    }
+    let mut config = Config::load(&data_dir.config())?;
+    if let Some(listen) = line.listen {
+        config.http.listen = listen;
+    }
+    match line.command {
+        Command::Up { stop_servers } => crate::up::run(&data_dir, &config, stop_servers)?,
+        Command::Supervise => role::supervise::run(&data_dir, &config)?,
+        Command::Role { role } => match role {
+            RoleCommand::Api => role::api::run(&data_dir, &config)?,
+            RoleCommand::Status => role::status::run()?,
+            RoleCommand::Agent => role::agent::run(&data_dir)?,
+            RoleCommand::Shim { .. } | RoleCommand::Launch { .. } => {}
+        },
+        other => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            return runtime.block_on(ask(other, &data_dir, &config, line.remote));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: arguments::Remote) -> anyhow::Result<Exit> {
+    match command {
+        Command::Status { json } => status::run(data_dir, json).await,
+        Command::Stop { all } => stop::run(data_dir, all).await,
+        Command::Doctor { json } => doctor::run(data_dir, config, json).await,
+        Command::Agent { command } => agent::run(data_dir, &command),
+        Command::SetupLink => {
+            let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;
+            let client = Client::to_host(data_dir, config, &master);
+            if client.needs_setup().await? {
+                println!("{}/setup#token={}", client.url(), setup_token(&master));
+                return Ok(Exit::Done);
+            }
+            anyhow::bail!(Refusal {
+                exit: Exit::Conflict,
+                message: "The first administrator exists already; sign in instead.".to_owned(),
+            })
+        }
+        Command::Server { command } => server::run(&Client::named(data_dir, config, remote)?, command).await,
+        Command::Node { command } => node::run(&Client::named(data_dir, config, remote)?, command).await,
+        Command::User { command } => user::run(&Client::named(data_dir, config, remote)?, command).await,
+        Command::Token { command } => token::run(&Client::named(data_dir, config, remote)?, command).await,
+        Command::Up { .. }
+        | Command::Supervise
+        | Command::Role { .. }
+        | Command::Completions { .. }
+        | Command::Openapi => Ok(Exit::Done),
+    }
+}

@@ -1,0 +1,9 @@
+//! The installation on this host: where it keeps things, how it is configured, where it listens.
+
+mod config;
+mod data_dir;
+mod logging;
+
+pub use config::Config;
+pub use data_dir::DataDir;
+pub use logging::log_to_stderr;

@@ -1,0 +1,74 @@
+//! `role agent`: runs the game servers of this machine.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use nodepanel_agent::{Agent, AgentConfig};
+use nodepanel_supervise::{
+    sockets::Inherited,
+    worker::{About, Worker},
+};
+use nodepanel_types::{WorkerId, clock::IdSource as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    local::{DataDir, log_to_stderr},
+    system::{SystemClock, SystemIds},
+};
+
+/// How long game servers may take to stop when everything is stopped.
+const STOP_SERVERS: Duration = Duration::from_secs(80);
+
+/// Runs the agent until it is asked to end; the games stay.
+pub fn run(data_dir: &DataDir) -> anyhow::Result<()> {
+    let inherited = Inherited::from_env();
+    log_to_stderr();
+    // One thread watches some hundred games easily, and leaves the machine to them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(data_dir, &inherited))
+}
+
+async fn serve(data_dir: &DataDir, inherited: &Inherited) -> anyhow::Result<()> {
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let about =
+        About { name: "agent".to_owned(), worker_id: WorkerId::from_uuid(ids.uuid()), version: version.clone() };
+    let worker = Worker::from_env(about, &inherited.sockets).context("the supervisor cannot be reached")?;
+    let program = std::env::current_exe().context("the program's own file cannot be found")?;
+    let config = AgentConfig::new(data_dir.path().to_owned(), program, version);
+    let agent = Agent::start(config, clock, ids).await.context("the agent cannot start")?;
+    worker.ready();
+    let shutdown = CancellationToken::new();
+    let mut components = agent.components();
+    let (reporting, ending) = (worker.clone(), shutdown.clone());
+    let report = async move {
+        loop {
+            let children = components.borrow_and_update().clone();
+            reporting.report_children(children);
+            if components.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let orders = async {
+        tokio::select! {
+            () = worker.drain_asked() => {}
+            () = worker.stop_servers_asked() => {
+                let left = agent.stop_servers(STOP_SERVERS).await;
+                if left > 0 {
+                    tracing::warn!(servers = left, "game servers did not stop in time");
+                }
+                worker.servers_stopped();
+                worker.drain_asked().await;
+            }
+            () = crate::role::terminated() => {}
+        }
+        ending.cancel();
+    };
+    tokio::select! {
+        () = async { tokio::join!(agent.serve(shutdown.clone()), orders); } => {}
+        () = report => {}
+    }
+    agent.close().await;
+    Ok(())
+}

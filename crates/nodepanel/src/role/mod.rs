@@ -1,0 +1,24 @@
+//! The roles: what each of our processes is made of.
+
+pub mod agent;
+pub mod api;
+pub mod launch;
+pub mod shim;
+pub mod status;
+pub mod supervise;
+
+mod panel_files;
+mod platform;
+
+/// Returns at SIGTERM or Ctrl-C, for roles that were started by hand.
+pub async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
