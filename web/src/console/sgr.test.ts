@@ -7,7 +7,7 @@ it('keeps the sixteen colours and the weights', () => {
 });
 
 it('brings other colours to the nearest of the sixteen', () => {
-  expect(coloured('\x1b[38;5;196mx')).toBe('\x1b[91mx');
+  expect(coloured('\x1b[38;5;196mx')).toBe('\x1b[31mx');
   expect(coloured('\x1b[38;2;0;200;0mx')).toBe('\x1b[32mx');
   expect(coloured('\x1b[48;2;0;0;240;1mx')).toBe('\x1b[44;1mx');
 });

@@ -38,7 +38,8 @@ export function marker(entry: Exclude<Entry, { is: 'line' }>): string {
       : `${lines} no longer kept: the log was rotated`;
   }
   const away = duration((entry.backAt - entry.lostAt) / 1_000);
-  const missed = entry.missed === 0 ? 'no lines came meanwhile' : `${count(entry.missed, 'line')} came meanwhile, here they are`;
+  if (entry.what === 'node') return `the node did not answer from ${timeOfDay(entry.lostAt)} on, back after ${away}`;
+  const missed = entry.missed === null || entry.missed === 0 ? 'no lines came meanwhile' : `${count(entry.missed, 'line')} came meanwhile, here they are`;
   return `connection lost at ${timeOfDay(entry.lostAt)}, back after ${away}: ${missed}`;
 }
 

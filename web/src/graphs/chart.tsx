@@ -20,20 +20,23 @@ interface ChartProps {
   data: Columns;
   format: (value: number | null) => string;
   limit: number | null;
+  /** Whether the figures are bytes, whose round numbers are powers of two. */
+  binary: boolean;
 }
 
-const HEIGHT = 180;
+const HEIGHT = 160;
+const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const SYNC = UPlot.sync('server');
 
-export function Chart({ name, series, data, format, limit }: ChartProps) {
+export function Chart({ name, series, data, format, limit, binary }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const [under, setUnder] = useState<number | null>(null);
   const theme = useCell(effectiveTheme);
   // What the chart's own callbacks read; it is made once and lives through new data.
-  const now = useRef({ data, format, limit, series });
+  const now = useRef({ data, format, limit, series, binary });
   useEffect(() => {
-    now.current = { data, format, limit, series };
+    now.current = { data, format, limit, series, binary };
   });
 
   useEffect(() => {
@@ -76,7 +79,7 @@ export function Chart({ name, series, data, format, limit }: ChartProps) {
 
 function options(
   parent: HTMLElement,
-  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[] }>,
+  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[]; binary: boolean }>,
   onPointer: (index: number | null) => void,
 ): UPlot.Options {
   const style = getComputedStyle(document.documentElement);
@@ -86,11 +89,12 @@ function options(
     width: parent.clientWidth,
     height: HEIGHT,
     legend: { show: false },
+    padding: [8, 12, 0, 0],
     cursor: { sync: { key: SYNC.key }, y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max, now.current.limit ?? 0, 1e-9) * 1.08] } },
     axes: [
-      { ...axis, values: timeLabels },
-      { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => now.current.format(tick)) },
+      { ...axis, size: 28, values: timeLabels },
+      { ...axis, size: 76, ...(now.current.binary ? { incrs: BINARY_STEPS } : {}), values: (_, ticks) => ticks.map((tick) => now.current.format(tick)) },
     ],
     series: [
       {},

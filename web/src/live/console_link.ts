@@ -3,7 +3,7 @@
  * of the last line and asks for what comes after it; what cannot be had any more arrives as a gap, never as silence.
  *
  * ```text
- *   connecting ──first frame──▶ open ──(close, or no beat for 5 s)──▶ connecting (at once, then with back-off)
+ *   connecting ──first message──▶ open ──(close, or nothing for 5 s)──▶ connecting (at once, then with back-off)
  * ```
  *
  * Commands carry a key each and are sent again with it after a reconnection until their fate is known, so that a typed
@@ -25,7 +25,8 @@ export type LinkState =
 export type Entry =
   | { is: 'line'; line: ConsoleLine }
   | { is: 'gap'; gap: Gap }
-  | { is: 'resumed'; lostAt: number; backAt: number; missed: number };
+  /** `missed` is `null` when it is not known how many lines came meanwhile. */
+  | { is: 'resumed'; what: 'connection' | 'node'; lostAt: number; backAt: number; missed: number | null };
 
 export interface ConsoleLinkParts {
   /** `/api/v1/servers/{id}/console` or `…/install/console`. */
@@ -48,6 +49,8 @@ export class ConsoleLink {
   #last: number | null = null;
   #lostAt: number | null = null;
   #attempt = 0;
+  #open = false;
+  #nodeLostAt: number | null = null;
   #node: { connected: boolean; reason: string | null } = { connected: true, reason: null };
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -92,6 +95,7 @@ export class ConsoleLink {
     const open = this.#parts.openSocket ?? ((url: string) => new WebSocket(url));
     const socket = open(`${base}${this.#parts.path}?${from}`);
     this.#socket = socket;
+    this.#open = false;
     this.#sentHere.clear();
     this.#watch(socket, OPEN_MS);
     socket.addEventListener('message', (event) => {
@@ -110,11 +114,8 @@ export class ConsoleLink {
     if (this.#closed || this.#socket !== socket) return;
     this.#socket = null;
     socket.close();
-    if (this.#lostAt === null) {
-      this.#lostAt = Date.now();
-      const firstTime = this.#last === null;
-      this.#parts.onState({ is: 'connecting', since: this.#lostAt, firstTime });
-    }
+    this.#lostAt ??= Date.now();
+    this.#parts.onState({ is: 'connecting', since: this.#lostAt, firstTime: this.#last === null });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#connect(), this.#attempt === 0 ? 0 : delayMs(this.#attempt, Math.random()));
     this.#attempt += 1;
@@ -122,6 +123,8 @@ export class ConsoleLink {
 
   #receive(socket: WebSocket, text: string): void {
     this.#watch(socket, BEAT_GRACE_MS);
+    const wasOpen = this.#open;
+    this.#open = true;
     const entries: Entry[] = [];
     for (const piece of text.split('\n')) {
       if (piece === '') continue;
@@ -133,6 +136,7 @@ export class ConsoleLink {
       }
       this.#frame(frame, entries);
     }
+    if (!wasOpen) this.#opened();
     if (entries.length > 0) this.#parts.onEntries(entries);
   }
 
@@ -145,10 +149,9 @@ export class ConsoleLink {
       this.#last = Math.max(this.#last ?? 0, frame.gap.to);
       entries.push({ is: 'gap', gap: frame.gap });
     } else if ('at' in frame) {
-      this.#opened(frame.at.next, entries);
+      this.#resumed(frame.at.next, entries);
     } else if ('state' in frame) {
-      this.#node = frame.state;
-      if (this.#lostAt === null && this.#attempt === 0) this.#parts.onState({ is: 'open', node: this.#node });
+      this.#nodeState(frame.state, entries);
     } else if ('sent' in frame) {
       this.#waiting.get(frame.sent.key)?.resolve(frame.sent.line);
       this.#waiting.delete(frame.sent.key);
@@ -158,17 +161,31 @@ export class ConsoleLink {
     }
   }
 
-  #opened(next: number, entries: Entry[]): void {
-    if (this.#lostAt !== null && this.#last !== null) {
-      const missed = Math.max(0, next - 1 - this.#last);
-      entries.push({ is: 'resumed', lostAt: this.#lostAt, backAt: Date.now(), missed });
-    }
-    this.#lostAt = null;
+  #opened(): void {
     this.#attempt = 0;
     this.#parts.onState({ is: 'open', node: this.#node });
     for (const [key, { line }] of this.#waiting) {
       if (!this.#sentHere.has(key)) this.#sendCommand(key, line);
     }
+  }
+
+  /** The first `at` after a loss: says how many lines came meanwhile. */
+  #resumed(next: number, entries: Entry[]): void {
+    if (this.#lostAt !== null && this.#last !== null) {
+      const missed = Math.max(0, next - 1 - this.#last);
+      entries.push({ is: 'resumed', what: 'connection', lostAt: this.#lostAt, backAt: Date.now(), missed });
+    }
+    this.#lostAt = null;
+  }
+
+  #nodeState(node: { connected: boolean; reason: string | null }, entries: Entry[]): void {
+    if (!node.connected) this.#nodeLostAt ??= Date.now();
+    else if (this.#nodeLostAt !== null) {
+      entries.push({ is: 'resumed', what: 'node', lostAt: this.#nodeLostAt, backAt: Date.now(), missed: null });
+      this.#nodeLostAt = null;
+    }
+    this.#node = node;
+    if (this.#open && this.#attempt === 0) this.#parts.onState({ is: 'open', node });
   }
 
   #sendCommand(key: string, line: string): void {

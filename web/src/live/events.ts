@@ -16,7 +16,7 @@ import { judge, type OutageCause } from '../api/verdict';
 import { SseParser } from './sse';
 
 /** A stream that has beaten before is dead after this long without a beat. */
-const BEAT_GRACE_MS = 2_500;
+const BEAT_GRACE_MS = 3_500;
 /** Any stream is asked for again after this long without a byte. */
 const IDLE_MS = 40_000;
 const ATTEMPT_MS = 6_000;
@@ -87,10 +87,8 @@ async function connectOnce({ outage, onEvent, onSessionEnded }: EventStreamParts
     }
   } catch {
     if (signal.aborted) return 'unwanted';
-    if (open) {
-      if (abort.signal.aborted) outage.report({ kind: 'silent' });
-      return 'was-open';
-    }
+    // A stream that fell silent is opened again; only when that is not answered either is it an outage.
+    if (open) return 'was-open';
     if (abort.signal.aborted) return { kind: 'silent' };
     return { kind: navigator.onLine ? 'network' : 'offline' };
   } finally {

@@ -2,7 +2,7 @@
  * Says what is going on while the panel is cut off from NodePanel: since when, why, what still holds and what happens
  * next. It takes its room at the top of the page, covers nothing, and is announced once.
  */
-import { useEffect, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 import { useCell } from '../api/cell';
 import { outage } from '../api/client';
@@ -26,8 +26,20 @@ export function Banner() {
     return () => clearTimeout(timer);
   }, [back]);
 
+  // What sticks below the banner, and what fills the screen, must know how high it is.
+  const box = useRef<HTMLDivElement>(null);
+  const shown = state.is === 'out' || back !== null;
+  useLayoutEffect(() => {
+    const set = (): void => {
+      document.documentElement.style.setProperty('--banner-height', `${box.current?.offsetHeight ?? 0}px`);
+    };
+    set();
+    window.addEventListener('resize', set);
+    return () => window.removeEventListener('resize', set);
+  }, [shown, state]);
+
   return (
-    <div role="status" aria-live="polite" aria-atomic="true">
+    <div ref={box} className="banner-box" role="status" aria-live="polite" aria-atomic="true">
       {state.is === 'out' && (
         <div className="banner" data-tone="warn" data-testid="outage">
           <AlertIcon />

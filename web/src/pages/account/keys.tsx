@@ -14,6 +14,7 @@ import { TextField } from '../../ui/field';
 import { day } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
 import { notify } from '../../ui/notices';
+import { TableBox } from '../../ui/table_box';
 
 const refresh = (): void => void queryClient.invalidateQueries({ queryKey: queries.keys.queryKey });
 
@@ -40,8 +41,7 @@ export function Keys() {
           items.length === 0 ? (
             <p className="muted">You have none.</p>
           ) : (
-            <div className="table-box">
-              <table className="plain-table">
+            <TableBox label="API keys">
                 <thead>
                   <tr>
                     <th>Name</th>
@@ -66,8 +66,7 @@ export function Keys() {
                     </tr>
                   ))}
                 </tbody>
-              </table>
-            </div>
+              </TableBox>
           )
         }
       </Loaded>

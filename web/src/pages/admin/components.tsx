@@ -7,6 +7,7 @@ import { ago, clock, millis } from '../../ui/format';
 import { AlertIcon, BusyIcon, RunningIcon, StoppedIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useNow } from '../../ui/now';
+import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 
 const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
@@ -37,14 +38,13 @@ export function ComponentsPage() {
                 As of {clock(view.as_of, now)}, {ago(view.as_of, now)}: {view.stale_reason}
               </p>
             )}
-            <div className="table-box">
-              <table className="plain-table">
+            <TableBox label="Components">
                 <thead>
                   <tr>
                     <th>Name</th>
                     <th>State</th>
                     <th className="number">Process</th>
-                    <th>Started</th>
+                    <th className="number">Started</th>
                     <th className="number">Restarts</th>
                     <th className="number">Last recovery took</th>
                     <th>Last end</th>
@@ -65,7 +65,7 @@ export function ComponentsPage() {
                           </span>
                         </td>
                         <td className="number">{component.pid ?? '–'}</td>
-                        <td>{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
+                        <td className="number">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
                         <td className="number">{component.restarts}</td>
                         <td className="number">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
                         <td>{component.last_exit ?? '–'}</td>
@@ -73,8 +73,7 @@ export function ComponentsPage() {
                     );
                   })}
                 </tbody>
-              </table>
-            </div>
+              </TableBox>
           </>
         )}
       </Loaded>

@@ -13,6 +13,7 @@ import { TextField } from '../../ui/field';
 import { address, count } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
 import { notify } from '../../ui/notices';
+import { TableBox } from '../../ui/table_box';
 
 export function PortsCard({ node }: { node: NodeView }) {
   const query = useQuery(queries.allocations(node.id));
@@ -46,8 +47,7 @@ export function PortsCard({ node }: { node: NodeView }) {
             {items.length === 0 ? (
               <p>This node has no ports yet. Servers that listen need some: add a range below.</p>
             ) : (
-              <div className="table-box short">
-                <table className="plain-table">
+              <TableBox label="Ports" short>
                   <thead>
                     <tr>
                       <th>Address</th>
@@ -77,8 +77,7 @@ export function PortsCard({ node }: { node: NodeView }) {
                       </tr>
                     ))}
                   </tbody>
-                </table>
-              </div>
+                </TableBox>
             )}
             {total > items.length && <p className="muted small">The first {items.length} of {total}.</p>}
           </>

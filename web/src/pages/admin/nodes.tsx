@@ -15,6 +15,7 @@ import { bytes, clock, percent } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useNow } from '../../ui/now';
+import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 import { PresenceChip } from './presence';
 
@@ -38,8 +39,7 @@ export function NodesPage() {
               <p>A node is a machine that runs game servers. Add one here, then run one command on it.</p>
             </div>
           ) : (
-            <div className="table-box">
-              <table className="plain-table">
+            <TableBox label="Nodes">
                 <thead>
                   <tr>
                     <th>Node</th>
@@ -56,8 +56,7 @@ export function NodesPage() {
                     <NodeRow key={node.id} node={node} />
                   ))}
                 </tbody>
-              </table>
-            </div>
+              </TableBox>
           )
         }
       </Loaded>

@@ -47,7 +47,8 @@ export function SourceEditor({ label, source, error, onChange }: SourceEditorPro
           onChange={(event) => onChange(event.target.value)}
         />
       </div>
-      <ul id={`${id}-errors`} className="source-errors" role="alert">
+      <div id={`${id}-errors`} role="alert">
+        <ul className="source-errors">
         {errors.map(({ field, message }) => {
           const place = position(message);
           return (
@@ -61,7 +62,8 @@ export function SourceEditor({ label, source, error, onChange }: SourceEditorPro
             </li>
           );
         })}
-      </ul>
+        </ul>
+      </div>
     </div>
   );
 }

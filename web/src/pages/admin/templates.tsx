@@ -6,6 +6,7 @@ import { queries } from '../../live/cache';
 import { day } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
+import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 
 /** In place of an id: a template that does not exist yet. */
@@ -25,8 +26,7 @@ export function TemplatesPage() {
       </div>
       <Loaded query={query} what="the templates">
         {({ items }) => (
-          <div className="table-box">
-            <table className="plain-table">
+          <TableBox label="Templates">
               <thead>
                 <tr>
                   <th>Template</th>
@@ -50,8 +50,7 @@ export function TemplatesPage() {
                   </tr>
                 ))}
               </tbody>
-            </table>
-          </div>
+            </TableBox>
         )}
       </Loaded>
     </>

@@ -9,6 +9,7 @@ import { Button } from '../../ui/button';
 import { day } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
+import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 import { AddUser, EditUser, RemoveUser } from './user_dialogs';
 
@@ -28,8 +29,7 @@ export function UsersPage() {
       </div>
       <Loaded query={query} what="the users">
         {({ items }) => (
-          <div className="table-box">
-            <table className="plain-table">
+          <TableBox label="Users">
               <thead>
                 <tr>
                   <th>E-mail</th>
@@ -62,8 +62,7 @@ export function UsersPage() {
                   </tr>
                 ))}
               </tbody>
-            </table>
-          </div>
+            </TableBox>
         )}
       </Loaded>
       {asking?.what === 'add' && <AddUser onClose={close} />}

@@ -7,6 +7,7 @@ import { ago, clock, millis } from '../../ui/format';
 import { AlertIcon, BusyIcon, CheckIcon, PlayIcon, RestartIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useNow } from '../../ui/now';
+import { TableBox } from '../../ui/table_box';
 import { useServer } from './page';
 
 const KINDS: Record<ActivityEntry['kind'], { word: string; icon: () => React.ReactElement; tone: string }> = {
@@ -30,8 +31,7 @@ export function ActivityTab() {
             <p>Nothing has happened to this server yet. Starts, stops, crashes and what NodePanel does about them appear here.</p>
           </div>
         ) : (
-          <div className="table-box">
-            <table className="plain-table">
+          <TableBox label="Activity">
               <thead>
                 <tr>
                   <th>When</th>
@@ -63,8 +63,7 @@ export function ActivityTab() {
                   );
                 })}
               </tbody>
-            </table>
-          </div>
+            </TableBox>
         )
       }
     </Loaded>

@@ -20,7 +20,7 @@ export function ConsoleTab() {
         <div className="card">
           <InstallProgress server={server} />
           <div className="form-buttons">
-            <Button look="quiet" onClick={() => setChosen(shown === 'install' ? 'console' : 'install')}>
+            <Button onClick={() => setChosen(shown === 'install' ? 'console' : 'install')}>
               {shown === 'install' ? 'Show the console instead' : 'Show the installation’s log'}
             </Button>
           </div>

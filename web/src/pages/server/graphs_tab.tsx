@@ -77,6 +77,7 @@ export function GraphsTab() {
                     data={columns(samples, data.step_s, series.map(({ pick }) => pick))}
                     format={format}
                     limit={limit}
+                    binary={format === bytes || format === rate}
                   />
                 ))}
             </div>

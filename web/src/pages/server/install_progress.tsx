@@ -25,11 +25,8 @@ export function InstallProgress({ server }: { server: ServerView }) {
   }
   const percent = server.install_percent ?? 0;
   return (
-    <>
-      <p aria-live="polite">{server.reason}</p>
-      <div className="progress" role="progressbar" aria-label="Installation" aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100}>
-        <div style={{ width: `${percent}%` }} />
-      </div>
-    </>
+    <div className="progress" role="progressbar" aria-label="Installation" aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100}>
+      <div style={{ width: `${percent}%` }} />
+    </div>
   );
 }

@@ -1,0 +1,66 @@
+// From the first start to a running server, as a newcomer does it: sign in, choose a game, watch it install and start.
+// With NODEPANEL_FAST set the game is a stub that needs no download.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { consoleText, openBrowser, openPage, showConsoleAsText, signIn, watched } from './browser.mjs';
+import { NodePanel, until } from './harness.mjs';
+
+const FAST = Boolean(process.env.NODEPANEL_FAST);
+const STUB = fileURLToPath(new URL('../games/stub.sh', import.meta.url));
+/** npm installs the game from the network. */
+const INSTALLED_MS = FAST ? 60_000 : 240_000;
+
+let nodepanel;
+let browser;
+before(async () => {
+  [nodepanel, browser] = await Promise.all([NodePanel.start(), openBrowser()]);
+});
+after(async () => {
+  await browser?.close();
+  await nodepanel?.stop();
+});
+
+test('a newcomer gets from the sign-in page to a running server and its console', async () => {
+  const { page, mistakes } = await openPage(browser, nodepanel.url);
+  await watched(page, 'first-server', async () => {
+    await signIn(page);
+    await page.getByRole('heading', { name: 'No servers yet' }).waitFor();
+    await page.getByRole('link', { name: 'Create your first server' }).click();
+
+    await page.getByRole('button', { name: FAST ? /^Any command/ : /^Minecraft/ }).click();
+    await page.getByLabel('Memory').waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByLabel('Name').first().fill('Lobby');
+    if (FAST) {
+      await page.getByLabel('Command').first().fill(`/bin/sh ${STUB} {{port}}`);
+      await page.getByLabel('Ready when it prints').fill('Stub ready');
+      await page.getByLabel('Stop command').fill('stop');
+    }
+    await page.getByRole('button', { name: 'Create and install' }).click();
+
+    const header = page.locator('header', { has: page.getByRole('heading', { name: 'Lobby' }) });
+    await header.getByText('Running', { exact: true }).waitFor({ timeout: INSTALLED_MS });
+    await showConsoleAsText(page);
+    const ready = FAST ? 'Stub ready on port' : 'Server listening on port';
+    await until('the ready line is in the console', async () => ((await consoleText(page)).includes(ready) ? true : undefined));
+
+    await page.getByLabel('Command', { exact: true }).fill('say hello from the panel');
+    await page.keyboard.press('Enter');
+    await until('the typed command is in the console', async () =>
+      (await consoleText(page)).includes('> say hello from the panel') ? true : undefined,
+    );
+
+    const start = page.getByRole('button', { name: 'Start', exact: true });
+    assert.equal(await start.getAttribute('aria-disabled'), 'true');
+    await start.hover();
+    await page.getByRole('tooltip').waitFor();
+
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await header.getByText('Stopped', { exact: true }).waitFor({ timeout: 45_000 });
+    await page.goto('/servers');
+    await page.getByRole('row', { name: /Lobby/ }).getByText('Stopped').waitFor();
+  });
+  assert.deepEqual(mistakes, []);
+});

@@ -1,0 +1,165 @@
+// Starts a whole NodePanel of its own in a temporary directory, breaks it on purpose, and ends it with everything that it
+// started. Finds the binary by NODEPANEL_BIN; without one, `cargo xtask test` says how to build it.
+import { spawn, execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export const ADMIN = { email: 'admin@example.org', password: 'correct horse battery' };
+
+/** Waits until `probe` gives something else than `undefined`, and returns it. */
+export async function until(what, probe, timeoutMs = 30_000) {
+  const deadline = Date.now() + timeoutMs;
+  let last;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`${what}: not so after ${timeoutMs} ms`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export class NodePanel {
+  #binary;
+  #up;
+  #output = '';
+
+  constructor(binary, dataDir, url) {
+    this.#binary = binary;
+    this.dataDir = dataDir;
+    this.url = url;
+  }
+
+  /** Starts one and waits until its API is ready. */
+  static async start() {
+    const binary = process.env.NODEPANEL_BIN;
+    if (!binary) throw new Error('NODEPANEL_BIN must name the nodepanel binary; `cargo xtask test` sets it.');
+    const dataDir = await mkdtemp(join(tmpdir(), 'nodepanel-browser-'));
+    const listen = `127.0.0.1:${await freePort()}`;
+    const panel = new NodePanel(binary, dataDir, `http://${listen}`);
+    const environment = { ...process.env, NODEPANEL_ADMIN_EMAIL: ADMIN.email, NODEPANEL_ADMIN_PASSWORD: ADMIN.password };
+    panel.#up = spawn(binary, ['up', '--data-dir', dataDir, '--listen', listen], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const hear = (data) => {
+      panel.#output = (panel.#output + data).slice(-20_000);
+    };
+    panel.#up.stdout.on('data', hear);
+    panel.#up.stderr.on('data', hear);
+    try {
+      await until('NodePanel is ready', async () => {
+        if (panel.#up.exitCode !== null) throw new Error(`nodepanel up ended with ${panel.#up.exitCode}`);
+        const response = await fetch(`${panel.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+        return response.ok ? true : undefined;
+      }, 60_000);
+    } catch (error) {
+      const output = panel.#output;
+      await panel.stop();
+      throw new Error(`NodePanel did not become ready. It said:\n${output}`, { cause: error });
+    }
+    return panel;
+  }
+
+  async #cli(...args) {
+    const { stdout } = await run(this.#binary, [...args, '--data-dir', this.dataDir], { timeout: 20_000 });
+    return stdout;
+  }
+
+  /** NodePanel's own processes, as `nodepanel status --json` gives them. */
+  async status() {
+    return JSON.parse(await this.#cli('status', '--json'));
+  }
+
+  /**
+   * Takes every API server away and keeps it away: the supervisor is stopped, so that nothing restarts them, and they are
+   * killed. Returns the function that ends the outage.
+   */
+  async cutOff() {
+    const components = await this.status();
+    const supervisor = components.find(({ role }) => role === 'supervisor');
+    const servers = components.filter(({ role, pid }) => role === 'api' && pid !== null);
+    if (supervisor?.pid == null || servers.length < 2) {
+      throw new Error(`expected a supervisor and two API servers, found ${JSON.stringify(components)}`);
+    }
+    process.kill(supervisor.pid, 'SIGSTOP');
+    for (const { pid } of servers) process.kill(pid, 'SIGKILL');
+    return () => process.kill(supervisor.pid, 'SIGCONT');
+  }
+
+  /** A session of the administrator, for what a test needs besides the page. */
+  async api() {
+    const response = await fetch(`${this.url}/api/v1/session`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(ADMIN),
+    });
+    if (!response.ok) throw new Error(`signing in: ${response.status} ${await response.text()}`);
+    const cookie = response.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ');
+    return async (method, path, body) => {
+      const answer = await fetch(`${this.url}/api/v1${path}`, {
+        method,
+        headers: { cookie, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      return text === '' ? undefined : JSON.parse(text);
+    };
+  }
+
+  /** Makes, installs and starts a server that runs a command; returns it once it runs. */
+  async serverRunning(name, command) {
+    const api = await this.api();
+    const templates = await api('GET', '/templates?limit=200');
+    const template = templates.items.find(({ slug }) => slug === 'any-command');
+    const { id } = await api('POST', '/servers', {
+      name,
+      template: template.id,
+      variables: { COMMAND: command, READY_TEXT: 'ready' },
+      start: true,
+    });
+    return until(`${name} runs`, async () => {
+      const server = await api('GET', `/servers/${id}`);
+      return server.state === 'running' ? server : undefined;
+    }, 60_000);
+  }
+
+  /** Stops everything, game servers too, and removes the directory. */
+  async stop() {
+    await this.#cli('stop', '--all').catch(() => undefined);
+    if (this.#up.exitCode === null) {
+      const ended = new Promise((resolve) => this.#up.once('exit', resolve));
+      this.#up.kill('SIGINT');
+      const late = setTimeout(() => this.#up.kill('SIGKILL'), 20_000);
+      await ended;
+      clearTimeout(late);
+    }
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  /** The newest lines of NodePanel's own logs, for a failing test's report. */
+  async logs() {
+    const tail = async (name) => (await readFile(join(this.dataDir, 'logs', name), 'utf8').catch(() => '')).slice(-4_000);
+    return `${this.#output}\n${await tail('supervisor.log')}`;
+  }
+}

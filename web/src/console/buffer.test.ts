@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+
+import type { Entry } from '../live/console_link';
+import { ConsoleBuffer, KEPT } from './buffer';
+
+const lines = (from: number, count: number): Entry[] =>
+  Array.from({ length: count }, (_, i) => ({ is: 'line', line: { n: from + i, t: 0, k: 'out', s: '' } }));
+
+it('tells its readers once per frame', () => {
+  const frames: (() => void)[] = [];
+  const buffer = new ConsoleBuffer((run) => frames.push(run));
+  const seen: number[] = [];
+  buffer.subscribe((fresh) => seen.push(fresh.length));
+  buffer.push(lines(1, 3));
+  buffer.push(lines(4, 2));
+  expect(frames).toHaveLength(1);
+  frames.pop()?.();
+  expect(seen).toEqual([5]);
+});
+
+it('stays bounded in a flood and keeps the newest', () => {
+  const buffer = new ConsoleBuffer(() => undefined);
+  for (let i = 0; i < 100; i += 1) buffer.push(lines(i * 1_000 + 1, 1_000));
+  expect(buffer.entries.length).toBeLessThanOrEqual(KEPT * 1.5);
+  expect(buffer.entries.length).toBeGreaterThanOrEqual(KEPT);
+  expect(buffer.entries.at(-1)).toMatchObject({ line: { n: 100_000 } });
+});
