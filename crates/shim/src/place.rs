@@ -19,7 +19,11 @@ use std::{
 };
 
 use nodepanel_supervise::process::Identity;
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags, fcntl_lock},
+    io::Errno,
+    process::{Flock, FlockType, fcntl_getlk},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Ended;
@@ -47,10 +51,11 @@ pub fn forget_exit(state_dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a shim lives in `state_dir`. Exact: a shim holds a lock from its first step to its last.
+/// Whether a shim lives in `state_dir`. Exact: a shim holds a lock from its first step to its last. Asking takes no
+/// lock itself, so that it never stands in the way of a shim that begins.
 pub fn is_alive(state_dir: &Path) -> io::Result<bool> {
     match File::open(state_dir.join(LOCK)) {
-        Ok(file) => Ok(try_lock(&file)?.is_none()),
+        Ok(file) => Ok(fcntl_getlk(&file, &Flock::from(FlockType::ReadLock))?.is_some()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -60,7 +65,12 @@ pub fn is_alive(state_dir: &Path) -> io::Result<bool> {
 pub(crate) fn lock(state_dir: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).mode(0o600).open(state_dir.join(LOCK))?;
-    Ok(try_lock(&file)?.map(|()| file))
+    // A lock of the process, not of the file: the file must be opened only once in it.
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Puts the game's end on the disk.
@@ -79,14 +89,6 @@ pub(crate) fn write_keeper(state_dir: &Path, keeper: &Keeper) -> io::Result<()> 
 pub(crate) fn remove_socket(state_dir: &Path) {
     // Whoever cannot remove it leaves a socket that refuses connections, which is as good.
     let _ = fs::remove_file(state_dir.join(SOCKET));
-}
-
-fn try_lock(file: &File) -> io::Result<Option<()>> {
-    match file.try_lock() {
-        Ok(()) => Ok(Some(())),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(error),
-    }
 }
 
 /// A way to the socket in a directory that may have a long path.

@@ -2,10 +2,14 @@
 
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, rc::Rc, time::Duration};
 
-use tokio::{net::UnixListener, task::JoinSet, time::sleep};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    task::JoinSet,
+    time::sleep,
+};
 
 use super::{desk::Desk, session};
-use crate::place::SocketPlace;
+use crate::{game::Tree, place::SocketPlace};
 
 /// Clients at a time: an agent, its console streams, and room for somebody who only looks.
 const SESSIONS: usize = 64;
@@ -31,10 +35,8 @@ pub(super) async fn serve(desk: Rc<Desk>, listener: UnixListener) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let own = rustix::process::geteuid().as_raw();
-                    let welcome = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
-                    // Dropped without a word: no client of ours is another user, and none opens that many.
-                    if let Some(entered) = desk.enter(SESSIONS).filter(|_| welcome) {
+                    // Dropped without a word: no client of ours is among them, and none opens that many.
+                    if let Some(entered) = desk.enter(SESSIONS).filter(|_| may_enter(&stream)) {
                         sessions.spawn_local(session::serve(Rc::clone(&desk), stream, entered));
                     }
                 }
@@ -47,4 +49,13 @@ pub(super) async fn serve(desk: Rc<Desk>, listener: UnixListener) {
     }
     drop(listener);
     while sessions.join_next().await.is_some() {}
+}
+
+/// Whether the other end may so much as try a token: not another user, and not the game, which may run as ours.
+fn may_enter(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| {
+        let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+        (peer.uid() == own || peer.uid() == 0) && pid.is_none_or(|pid| !Tree::pids().contains(&pid))
+    })
 }

@@ -80,6 +80,17 @@ async fn a_game_cannot_signal_its_shim() {
 }
 
 #[tokio::test]
+async fn a_game_is_not_so_much_as_answered_by_its_shim() {
+    let place = Place::game(&["knock"]).with(|spec| {
+        let socket = spec.state_dir.join("shim.sock");
+        spec.command.push(socket.to_string_lossy().into_owned());
+        spec.confinement.landlock = false;
+    });
+    let (_shim, lines) = run(place).await;
+    assert_eq!(lines, ["shut out"]);
+}
+
+#[tokio::test]
 async fn a_game_runs_as_its_own_user() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can run a game as another user");

@@ -1,8 +1,9 @@
 //! The program of this crate's tests: the roles `shim` and `launch`, and a few small games.
 
 use std::{
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _, Read as _, Write as _},
     net::TcpListener,
+    os::unix::net::UnixStream,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ["role", "launch", "--spec", spec] => Err(io::Error::other(nodepanel_shim::launch(Path::new(spec)))),
         ["game", "echo"] => echo(),
         ["game", "listen"] => listen(),
+        ["game", "knock", socket] => knock(Path::new(socket)),
         ["game", "flood", lines, width] => flood(lines, width),
         _ => Err(io::Error::other(format!("unknown arguments: {words:?}"))),
     };
@@ -65,6 +67,19 @@ fn listen() -> io::Result<()> {
     println!("bound");
     io::stdin().read_line(&mut port)?;
     Ok(())
+}
+
+/// Tries to come in where only the agent may.
+fn knock(socket: &Path) -> io::Result<()> {
+    let answer = UnixStream::connect(socket).and_then(|mut stream| {
+        stream.write_all(b"{\"id\":1,\"do\":\"hello\",\"v\":1,\"token\":\"guess\"}\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    });
+    match answer {
+        Ok(answer) if !answer.is_empty() => writeln!(io::stdout(), "heard: {answer}"),
+        Ok(_) | Err(_) => writeln!(io::stdout(), "shut out"),
+    }
 }
 
 /// Writes so many numbered lines of such a width as fast as it can, each time it reads a line.
