@@ -17,7 +17,7 @@ use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,6 +43,11 @@ use crate::{
 const HANDSHAKES: usize = 256;
 /// Enrolments at once.
 const ENROLMENTS: usize = 16;
+/// How long an API server lets the others accept after an agent has reached it once too often. Which process gets a
+/// connection is up to the kernel, and can be the same one every time.
+const STAND_BACK: Duration = Duration::from_millis(50);
+/// It stands back at most once in this time, so that it never turns into a refusal to work.
+const STAND_BACK_EVERY: Duration = Duration::from_millis(250);
 /// How often a certificate is looked at for its renewal.
 const RENEWAL_CHECK: Duration = Duration::from_secs(600);
 
@@ -71,6 +76,7 @@ struct Inner {
     tls: Mutex<(Arc<ServerConfig>, CertificateFacts)>,
     handshakes: Arc<Semaphore>,
     enrolments: Arc<Semaphore>,
+    stand_back: watch::Sender<Instant>,
 }
 
 impl Acceptor {
@@ -78,21 +84,28 @@ impl Acceptor {
     pub fn new(config: AcceptorConfig) -> Result<Self, PkiError> {
         let tls = Mutex::new(own_tls(&config)?);
         let (handshakes, enrolments) = (Arc::new(Semaphore::new(HANDSHAKES)), Arc::new(Semaphore::new(ENROLMENTS)));
-        Ok(Self { inner: Arc::new(Inner { config, tls, handshakes, enrolments }) })
+        let stand_back = watch::Sender::new(Instant::now());
+        Ok(Self { inner: Arc::new(Inner { config, tls, handshakes, enrolments, stand_back }) })
     }
 
     /// Accepts until `shutdown`, then says goodbye to every agent and returns when the links are closed.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) {
         let tasks = TaskTracker::new();
+        let mut stand_back = self.inner.stand_back.subscribe();
         while let Some(permit) = shutdown.run_until_cancelled(self.inner.handshakes.clone().acquire_owned()).await {
             // The semaphore is never closed.
             let Ok(permit) = permit else { break };
-            match shutdown.run_until_cancelled(listener.accept()).await {
-                None => break,
-                Some(Ok((stream, peer))) => {
+            let until = *stand_back.borrow_and_update();
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = stand_back.changed() => continue,
+                accepted = accept_from(&listener, until) => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
                     tasks.spawn(self.clone().connection(stream, peer, permit));
                 }
-                Some(Err(error)) => accept_failed(&error).await,
+                Err(error) => accept_failed(&error).await,
             }
         }
         drop(listener);
@@ -194,6 +207,7 @@ impl Acceptor {
             }
         };
         if reply.duplicate {
+            self.stand_back();
             return;
         }
         let facts = ConnectionFacts {
@@ -234,6 +248,19 @@ impl Acceptor {
         let why = ending(&connection, driver.await.ok().flatten(), patience);
         debug!(link.peer = %peer, link.node = %node, link.purpose = purpose.as_str(), "Link ended: {why}.");
         registry.ended(&connection, why);
+    }
+
+    /// The agent looks for another API server on this socket: let that one accept.
+    fn stand_back(&self) {
+        let now = Instant::now();
+        let others = self.instances().len() > 1;
+        self.inner.stand_back.send_if_modified(|until| {
+            let due = others && now.duration_since(*until) >= STAND_BACK_EVERY;
+            if due {
+                *until = now + STAND_BACK;
+            }
+            due
+        });
     }
 
     async fn hello(
@@ -360,6 +387,11 @@ impl std::fmt::Debug for Acceptor {
 fn own_tls(config: &AcceptorConfig) -> Result<(Arc<ServerConfig>, CertificateFacts), PkiError> {
     let identity = config.authority.issue_server(config.instance)?;
     Ok((tls::server(&identity, Arc::clone(config.registry.clock()))?, identity.facts().clone()))
+}
+
+async fn accept_from(listener: &TcpListener, not_before: Instant) -> io::Result<(TcpStream, SocketAddr)> {
+    sleep_until(not_before).await;
+    listener.accept().await
 }
 
 /// A failed accept concerns one connection, or the process is out of descriptors: then waiting is all that helps.

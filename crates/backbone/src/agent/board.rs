@@ -23,6 +23,9 @@ use crate::{
     wire::{Goodbye, GoodbyeReason, Hello},
 };
 
+/// Dials in a row; more API servers than this behind one address are found a burst at a time.
+const LONGEST_BURST: u32 = 8;
+
 /// One connection as the board sees it.
 #[derive(Debug, Clone)]
 pub(super) struct SessionFacts {
@@ -218,6 +221,11 @@ impl Board {
         for held in self.lock().links.values() {
             held.session.stop.cancel();
         }
+    }
+
+    /// How many dials in a row, one per API server that is wanted, give each of them its turn.
+    pub(super) fn burst(&self, address: &LinkAddress) -> u32 {
+        u32::try_from(self.lock().wanted(address).len()).unwrap_or(u32::MAX).min(LONGEST_BURST)
     }
 
     pub(super) fn retry_pause(&self, exponent: u32, random: u64) -> Duration {

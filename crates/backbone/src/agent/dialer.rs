@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use nodepanel_types::clock::{Clock, IdSource};
@@ -84,6 +85,7 @@ impl Dialer {
                         sessions: Arc::clone(&self.sessions),
                         failures: 0,
                         streak: 0,
+                        burst: 0,
                     };
                     AbortOnDropHandle::new(tokio::spawn(dialling.run()))
                 });
@@ -124,6 +126,18 @@ struct Dialling {
     failures: u32,
     /// Links made in a row without a pause.
     streak: u32,
+    /// Duplicates in a row without a pause.
+    burst: u32,
+}
+
+/// Time for the API server that was reached to hear that it was superfluous.
+const BETWEEN_DIALS: Duration = Duration::from_millis(2);
+
+/// What came of one attempt.
+enum Attempt {
+    Linked,
+    Duplicate,
+    Failed,
 }
 
 /// No host has this many API servers: links that break as soon as they are made are not made again at full speed.
@@ -146,9 +160,18 @@ impl Dialling {
                 }
                 Need::Wait(until) => sleep_until(until).await,
                 Need::Dial(purpose) => {
-                    if self.attempt(purpose, certificate).await && self.streak < LONGEST_STREAK {
-                        self.streak = self.streak.saturating_add(1);
-                        continue;
+                    match self.attempt(purpose, certificate).await {
+                        Attempt::Linked if self.streak < LONGEST_STREAK => {
+                            (self.streak, self.burst) = (self.streak.saturating_add(1), 0);
+                            continue;
+                        }
+                        // The API server that was reached stands back now; the next one gets this.
+                        Attempt::Duplicate if self.burst < self.shared.board.burst(&self.address) => {
+                            self.burst = self.burst.saturating_add(1);
+                            sleep(BETWEEN_DIALS).await;
+                            continue;
+                        }
+                        Attempt::Linked | Attempt::Duplicate | Attempt::Failed => self.burst = 0,
                     }
                     let mut random = [0; 8];
                     self.ids.fill(&mut random);
@@ -166,8 +189,7 @@ impl Dialling {
         }
     }
 
-    /// Dials once. Returns whether the next attempt should follow at once.
-    async fn attempt(&self, purpose: Purpose, certificate: crate::pki::Serial) -> bool {
+    async fn attempt(&self, purpose: Purpose, certificate: crate::pki::Serial) -> Attempt {
         let facts = SessionFacts {
             id: self.sessions.fetch_add(1, Ordering::Relaxed),
             address: self.address.clone(),
@@ -177,11 +199,11 @@ impl Dialling {
         };
         let begun = Instant::now();
         match Session::dial(&self.shared, facts).await {
-            Ok(Dialled::Linked) => true,
-            Ok(Dialled::Duplicate) => false,
+            Ok(Dialled::Linked) => Attempt::Linked,
+            Ok(Dialled::Duplicate) => Attempt::Duplicate,
             Err(failure) => {
                 self.report(&failure, begun);
-                false
+                Attempt::Failed
             }
         }
     }

@@ -166,6 +166,14 @@ impl World {
 
     /// Starts an API server on the one socket, as an inherited one would be.
     pub fn api(&self) -> Api {
+        // A runtime of its own: dropping it ends an API server as SIGKILL does, with every task and socket.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let handle = runtime.handle().clone();
+        Api { runtime: Some(Ended(Some(runtime))), ..self.api_on(&handle) }
+    }
+
+    /// On a runtime with others: then the same one of them gets every connection, as may happen to processes.
+    pub fn api_on(&self, runtime: &tokio::runtime::Handle) -> Api {
         let instance = WorkerId::from_uuid(self.ids.uuid());
         self.instances.send_modify(|instances| instances.push(instance));
         let registry = Registry::new(self.clock.clone(), self.timing.clone());
@@ -180,12 +188,10 @@ impl World {
         let listener = self.listener.try_clone().unwrap();
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
-        // A runtime of its own: dropping it ends an API server as SIGKILL does, with every task and socket.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let task = runtime.spawn(async move {
             acceptor.serve(TcpListener::from_std(listener).unwrap(), stop).await;
         });
-        Api { instance, registry, shutdown, task, runtime: Some(runtime) }
+        Api { instance, registry, shutdown, task, runtime: None }
     }
 
     /// The API servers no longer name this one.
@@ -252,7 +258,18 @@ pub struct Api {
     pub registry: Registry,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
-    runtime: Option<tokio::runtime::Runtime>,
+    runtime: Option<Ended>,
+}
+
+/// A runtime that ends without waiting for anything.
+pub struct Ended(Option<tokio::runtime::Runtime>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Api {
@@ -267,22 +284,14 @@ impl Api {
     }
 
     /// As SIGKILL does it.
-    pub fn kill(mut self) {
-        self.runtime.take().unwrap().shutdown_background();
+    pub fn kill(self) {
+        drop(self.runtime);
     }
 
     /// As SIGTERM does it.
     pub async fn stop(mut self) {
         self.shutdown.cancel();
         (&mut self.task).await.unwrap();
-    }
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -30,6 +30,17 @@ async fn an_agent_links_every_api_server_on_a_shared_socket() {
 }
 
 #[tokio::test]
+async fn api_servers_are_all_found_although_one_gets_every_connection() {
+    let world = World::new();
+    let here = tokio::runtime::Handle::current();
+    let apis = [world.api_on(&here), world.api_on(&here), world.api_on(&here)];
+    let agent = world.agent(1);
+    for api in &apis {
+        api.link(agent.node).await;
+    }
+}
+
+#[tokio::test]
 async fn an_api_server_that_is_killed_is_replaced_while_the_others_serve() {
     let world = World::new();
     let (one, two) = (world.api(), world.api());
