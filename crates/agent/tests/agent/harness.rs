@@ -114,9 +114,14 @@ impl Drop for Home {
             let _ = shim.signal(nodepanel_supervise::process::Signal::KILL);
         }
         for server in fs::read_dir(self.path().join("agent/servers")).into_iter().flatten().flatten() {
-            if let Ok(server) = server.file_name().to_string_lossy().parse() {
-                nodepanel_shim::clean_up(server, &[]);
+            let Ok(server) = server.file_name().to_string_lossy().parse::<ServerId>() else { continue };
+            while nodepanel_shim::clean_up(server, &[]) > 0 {
+                std::thread::yield_now();
             }
+            for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(hierarchy.path().join("nodepanel").join(server.to_string()));
+            }
+            let _ = fs::remove_dir(Path::new("/sys/fs/cgroup/nodepanel").join(server.to_string()));
         }
     }
 }
