@@ -20,4 +20,4 @@ pub use game::clean_up;
 pub use keeper::{RunError, run};
 pub use launch::{LaunchError, launch};
 pub use log::{LogReader, LogWriter};
-pub use spec::{LogSpec, ShimSpec};
+pub use spec::{LogSpec, ShimSpec, Subject};

@@ -26,6 +26,9 @@ pub struct ShimSpec {
     pub v: u32,
     /// Which server.
     pub server: ServerId,
+    /// What is kept, for the words in its log.
+    #[serde(default)]
+    pub subject: Subject,
     /// The server's own directory, absolute: working directory and `HOME`.
     pub dir: PathBuf,
     /// Program and arguments. A program without a slash is looked up in `PATH`.
@@ -71,6 +74,27 @@ pub struct ShimSpec {
     /// How long the shim stays after the game has ended, to be asked about it, unless the exit is acknowledged.
     #[serde(default = "default_linger")]
     pub linger_ms: Millis,
+}
+
+/// What a shim keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A game server.
+    #[default]
+    Server,
+    /// A step of an installation, whose log tells the steps by itself.
+    Step,
+}
+
+impl Subject {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Step => "step",
+        }
+    }
 }
 
 /// A user and its group, by number.
@@ -223,6 +247,7 @@ impl ShimSpec {
         Self {
             v: SPEC_VERSION,
             server,
+            subject: Subject::Server,
             dir,
             command: launch.command.clone(),
             env: launch.env.clone(),

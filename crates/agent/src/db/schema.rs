@@ -1,5 +1,6 @@
 //! The tables, and how older forms become the present one.
 
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -39,8 +40,16 @@ CREATE TABLE minutes (
 CREATE INDEX minutes_by_age ON minutes (minute);
 ";
 
+/// Keeps the records from games, which can reach their own directories below the same one. `SQLite` gives its other
+/// files the same mode. What goes wrong here goes wrong again when the file is opened, and is told there.
+fn make_private(path: &Path) {
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    let _ = file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)));
+}
+
 pub(super) fn open(path: &Path) -> Result<Connection, DbError> {
     let unusable = |source| DbError::from_sqlite(path.to_owned(), source);
+    make_private(path);
     let mut connection = Connection::open(path).map_err(unusable)?;
     prepare(&mut connection, path)?;
     Ok(connection)

@@ -2,6 +2,7 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
+use nodepanel_shim::Subject;
 use nodepanel_types::{
     Timestamp,
     wire::{ConsoleMode, DesiredServer, FileSpec, InstallStep, Ready, StopWay},
@@ -240,6 +241,7 @@ fn order(
 ) -> RunOrder {
     RunOrder {
         place,
+        subject: Subject::Step,
         home: server.layout.files(),
         command,
         env,
@@ -261,6 +263,7 @@ fn package_order(server: &Server, place: RunPlace, missing: &[String]) -> RunOrd
     command.extend(missing.iter().cloned());
     RunOrder {
         place,
+        subject: Subject::Step,
         home: server.layout.files(),
         command,
         env: [("DEBIAN_FRONTEND", "noninteractive"), ("TMPDIR", "/tmp"), ("HOME", "/root")]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use nodepanel_shim::Subject;
 use nodepanel_types::{
     Millis, ServerId,
     wire::{ConsoleMode, Endpoint, Limits, Ready, StopWay},
@@ -25,6 +26,8 @@ pub struct RunPlace {
 pub struct RunOrder {
     /// Where it is kept.
     pub place: RunPlace,
+    /// What it is.
+    pub subject: Subject,
     /// Working directory and `HOME`.
     pub home: PathBuf,
     /// Program and arguments.

@@ -182,6 +182,7 @@ fn spec(order: &RunOrder, token_file: &Path) -> ShimSpec {
     ShimSpec {
         v: SPEC_VERSION,
         server: order.place.server,
+        subject: order.subject,
         dir: order.home.clone(),
         command: order.command.clone(),
         env: order.env.clone(),

@@ -2,6 +2,7 @@
 
 use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::PathBuf, sync::Arc};
 
+use nodepanel_shim::Subject;
 use nodepanel_types::{JobId, state::Exit};
 use rustix::fs::{Gid, Uid};
 
@@ -108,6 +109,7 @@ impl Task {
         let launch = &desired.launch;
         RunOrder {
             place: self.server.place(),
+            subject: Subject::Server,
             home: server.layout.files(),
             command: launch.command.clone(),
             env: launch.env.clone(),

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use nodepanel_types::{
     Timestamp,
-    state::Exit,
+    state::{Exit, Phase},
     wire::{DesiredServer, NodeFrame, ObservedServer},
 };
 use tokio::{
@@ -308,7 +308,13 @@ impl Task {
         let notice = self.notice();
         let mut news = None;
         self.server.observed_sender().send_if_modified(|held| {
-            let since = if held.phase.state() == phase.state() { held.since } else { now };
+            // What runs was running before this agent was started.
+            let since = match &phase {
+                Phase::Running { ready_at, .. } => *ready_at,
+                Phase::Starting { run: Some(run) } => run.started_at,
+                phase if held.phase.state() == phase.state() => held.since,
+                _ => now,
+            };
             let observed = ObservedServer {
                 server: self.server.id,
                 generation: self.desired.generation,

@@ -38,6 +38,7 @@ use crate::{
     game::{OomWatch, Tree, is_listening},
     place,
     protocol::{Ended, ShimState},
+    spec::Subject,
 };
 
 /// How often what is being killed is killed again, until it is gone.
@@ -70,7 +71,13 @@ pub(super) async fn live(
             Ended { run: None, exit, at: desk.now(), asked: false, killed: false, ready_at: None }
         }
     };
-    desk.say(&format!("The server {}.", ended.exit.describe()));
+    let done = ended.exit == (Exit::Code { code: 0 });
+    match desk.spec.subject {
+        Subject::Step if done => {}
+        subject => {
+            desk.say(&format!("The {} {}.", subject.as_str(), ended.exit.describe()));
+        }
+    }
     publish(desk, ended, &mut signals, &mut orders).await;
 }
 
@@ -143,7 +150,9 @@ impl<'a> Life<'a> {
                 )),
             }
         }
-        desk.say("Starting the server.");
+        if spec.subject == Subject::Server {
+            desk.say("Starting the server.");
+        }
         let terminal = Terminal::open(spec.console, spec.user)?;
         let (pid, report) = spawn(spec_path, terminal.stdin, terminal.stdout)?;
         let run = Run { pid, started_at: desk.now() };

@@ -20,6 +20,8 @@ use crate::spec::ShimSpec;
 
 /// The newest kernel interface whose rights are handled; older kernels give what they can.
 const NEWEST: ABI = ABI::V9;
+/// From this version on a game can neither leave its files nor signal what is not its own.
+const SUFFICIENT: ABI = ABI::V6;
 
 /// What the system provides for reading and running. Those in `/run` are what `/etc/resolv.conf` may point to.
 const SYSTEM: [&str; 14] = [
@@ -76,9 +78,16 @@ impl Rules {
             .map_err(|error| LaunchError::step("The game cannot be confined", io::Error::other(error)))?;
         let note = match (status.ruleset, status.landlock) {
             (RulesetStatus::FullyEnforced, _) => return Ok(Vec::new()),
+            // What later versions add is nothing that keeps games apart.
+            (RulesetStatus::PartiallyEnforced, LandlockStatus::Available { effective_abi, .. })
+                if effective_abi >= SUFFICIENT =>
+            {
+                return Ok(Vec::new());
+            }
             (RulesetStatus::PartiallyEnforced, LandlockStatus::Available { effective_abi, .. }) => format!(
-                "The game is confined by Landlock as far as this kernel can (its version {} of {}).",
-                effective_abi as i32, NEWEST as i32
+                "The game is confined by Landlock as far as this kernel can (its version {}; version {} also keeps it \
+                 from signalling other processes of its user).",
+                effective_abi as i32, SUFFICIENT as i32
             ),
             (RulesetStatus::PartiallyEnforced, _) => {
                 "The game is confined by Landlock as far as this kernel can.".to_owned()
