@@ -17,6 +17,7 @@ use tower_http::{
 
 use crate::{
     ApiState,
+    docs_page::{self, DocsPage},
     edge::{ApiError, render_problems, security_headers, stamp_requests},
     health, panel,
     session_renewal::renew_sessions,
@@ -26,6 +27,7 @@ use crate::{
 /// Everything that this process answers.
 pub fn router(state: ApiState) -> Router {
     let (api, document) = v1::routes();
+    let docs = DocsPage::of(&serde_json::to_value(&document).unwrap_or_default());
     let document: bytes::Bytes = document.to_json().unwrap_or_default().into();
     let not_streams = predicate::DefaultPredicate::new().and(predicate::NotForContentType::new("text/event-stream"));
     api.route(
@@ -35,6 +37,8 @@ pub fn router(state: ApiState) -> Router {
             async move { ([(header::CONTENT_TYPE, "application/json")], document) }
         }),
     )
+    .route("/api/docs", get(move || async move { docs.answer() }))
+    .route("/api/docs.css", get(docs_page::style))
     .route("/healthz", get(health::healthz))
     .route("/readyz", get(health::readyz))
     .route("/metrics", get(telemetry::metrics_page))

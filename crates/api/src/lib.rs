@@ -2,6 +2,7 @@
 //! answers into JSON; it decides nothing itself.
 
 mod app;
+mod docs_page;
 mod edge;
 mod health;
 mod panel;
