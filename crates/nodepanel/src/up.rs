@@ -39,7 +39,13 @@ pub fn run(data_dir: &DataDir, config: &Config, stop_servers: bool) -> anyhow::R
         if keeper.found_running() {
             println!("It was running already; this terminal keeps it from now on.");
         }
-        announce(data_dir, config, &master).await;
+        if config.node_only() {
+            println!(
+                "This machine runs game servers for a control plane elsewhere. `nodepanel status` shows its processes."
+            );
+        } else {
+            announce(data_dir, config, &master).await;
+        }
         keeper.keep(interrupts).await?;
         println!(
             "The control plane has stopped.{}",

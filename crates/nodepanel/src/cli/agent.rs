@@ -11,6 +11,9 @@ use crate::{
     local::DataDir,
 };
 
+/// The configuration of a machine that joins somebody else's control plane.
+const NODE_ONLY: &str = "# This machine only runs game servers; its control plane is elsewhere.\n[api]\nservers = 0\n";
+
 /// Joins.
 pub fn run(data_dir: &DataDir, command: &AgentCommand) -> anyhow::Result<Exit> {
     let AgentCommand::Join { token } = command;
@@ -25,10 +28,14 @@ pub fn run(data_dir: &DataDir, command: &AgentCommand) -> anyhow::Result<Exit> {
     file.write_all(parsed.encode().expose().as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&draft, &path).with_context(|| format!("{} cannot be written", path.display()))?;
+    let addresses = parsed.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let control_plane_here = data_dir.store().exists();
+    if !control_plane_here && !data_dir.config().exists() {
+        std::fs::write(data_dir.config(), NODE_ONLY).context("the configuration cannot be written")?;
+    }
     println!(
-        "The token is in place for {}. Start this machine's agent with `nodepanel role agent --data-dir {}`; it joins by \
-         itself and appears as online on the nodes page.",
-        parsed.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        "The token is in place. Start this machine with `nodepanel up --data-dir {}`: its agent joins {addresses} by itself \
+         and appears as online on the nodes page.",
         data_dir.path().display()
     );
     Ok(Exit::Done)

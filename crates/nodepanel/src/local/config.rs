@@ -89,7 +89,8 @@ impl Default for Games {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// How many run beside each other, 1 to 8. With one, requests wait while it is replaced.
+    /// How many run beside each other, 0 to 8. With one, requests wait while it is replaced; with none, this host only
+    /// runs game servers for a control plane elsewhere.
     pub servers: u8,
 }
 
@@ -112,13 +113,21 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
-        if !(1..=8).contains(&config.api.servers) {
-            return Err(format!("api.servers is {}; it must be 1 to 8.", config.api.servers));
+        if config.api.servers > 8 {
+            return Err(format!("api.servers is {}; it must be 0 to 8.", config.api.servers));
+        }
+        if config.api.servers == 0 && !config.games.enabled {
+            return Err("api.servers is 0 and games.enabled is false: nothing would run here.".to_owned());
         }
         if config.link.listen == Some(config.http.listen) {
             return Err("link.listen and http.listen are the same address; give each its own port.".to_owned());
         }
         Ok(config)
+    }
+
+    /// Whether this host only runs game servers for a control plane elsewhere.
+    pub const fn node_only(&self) -> bool {
+        self.api.servers == 0
     }
 
     /// Where agents dial.
@@ -150,7 +159,8 @@ mod tests {
 
     #[test]
     fn values_out_of_range_say_what_would_be_right() {
-        assert!(Config::parse("[api]\nservers = 0\n").unwrap_err().contains("1 to 8"));
+        assert!(Config::parse("[api]\nservers = 9\n").unwrap_err().contains("0 to 8"));
+        assert!(Config::parse("[api]\nservers = 0\n[games]\nenabled = false\n").unwrap_err().contains("nothing"));
         assert!(Config::parse("[http]\nlisten = \"localhost\"\n").is_err());
         let same = "[http]\nlisten = \"127.0.0.1:80\"\n[link]\nlisten = \"127.0.0.1:80\"\n";
         assert!(Config::parse(same).unwrap_err().contains("own port"));

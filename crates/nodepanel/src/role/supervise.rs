@@ -28,6 +28,9 @@ pub fn run(data_dir: &DataDir, config: &Config) -> anyhow::Result<()> {
 
 /// The sockets of this host; also what the keeper holds.
 pub fn sockets(config: &Config) -> Vec<SocketSpec> {
+    if config.node_only() {
+        return Vec::new();
+    }
     vec![
         SocketSpec { name: "http".to_owned(), address: config.http.listen },
         SocketSpec { name: "link".to_owned(), address: config.link_listen() },
@@ -49,7 +52,9 @@ fn plan(data_dir: &DataDir, config: &Config) -> anyhow::Result<Plan> {
     };
     let mut workers: Vec<WorkerSpec> =
         (1..=config.api.servers).map(|n| worker(format!("api-{n}"), Role::Api, &["http", "link"], &[])).collect();
-    workers.push(worker("status".to_owned(), Role::Status, &["http"], &[]));
+    if !config.node_only() {
+        workers.push(worker("status".to_owned(), Role::Status, &["http"], &[]));
+    }
     if config.games.enabled {
         workers.push(worker("agent".to_owned(), Role::Agent, &[], &[]));
     }
