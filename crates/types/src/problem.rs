@@ -4,14 +4,17 @@
 //! text. Only `session-ended` may send a browser to the login page.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::RequestId;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
         /// A stable name for a kind of problem.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ProblemCode {$(
             $(#[$doc])*
             #[serde(rename = $code)]
@@ -103,6 +106,19 @@ codes! {
     Internal = "internal", 500, "NodePanel made a mistake";
 }
 
+// By hand: the derive does not see names that a macro hands on, and would publish the variants' own.
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A stable name for a kind of problem."))
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
+            .into()
+    }
+}
+
+impl ToSchema for ProblemCode {}
+
 impl ProblemCode {
     /// The `type` member of the document.
     pub fn uri(self) -> String {
@@ -178,6 +194,13 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), ProblemCode::ALL.len());
         assert!(ProblemCode::ALL.iter().all(|code| (400..600).contains(&code.status())));
+    }
+
+    #[test]
+    fn the_schema_names_the_codes_as_documents_do() {
+        let schema = serde_json::to_value(ProblemCode::schema()).unwrap();
+        let names: Vec<_> = ProblemCode::ALL.iter().map(|code| serde_json::to_value(code).unwrap()).collect();
+        assert_eq!(schema["enum"], serde_json::Value::Array(names));
     }
 
     #[test]
