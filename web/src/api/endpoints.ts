@@ -1,116 +1,86 @@
 /** Every call that the panel makes, by resource. Nothing else in the panel names a path of the API. */
-import { get, write, type WriteOptions } from './client';
-import type {
-  ActivityEntry,
-  AllocationView,
-  ApiKeyCreated,
-  ApiKeyView,
-  CommandSent,
-  ComponentsView,
-  CreateServer,
-  CreateUser,
-  JoinToken,
-  NodeView,
-  Overview,
-  Page,
-  PowerAction,
-  ServerView,
-  SessionView,
-  SetupState,
-  StatsSeries,
-  TemplateSummary,
-  TemplateView,
-  UpdateServer,
-  UpdateUser,
-  UserView,
-} from './types';
+import { DELETE, GET, PATCH, POST, PUT, answered, reading, writing, type WriteOptions } from './client';
+import type { CreateServer, CreateUser, PowerAction, UpdateServer, UpdateUser } from './types';
 
-const id = encodeURIComponent;
+const at = (id: string) => ({ params: { path: { id } } });
+/** The longest list that is fetched at once where more would be of no use on a page. */
+const MOST = { params: { query: { limit: 1_000 } } };
+/** What waits for a node may take longer than NodePanel itself. */
+const ASKS_NODE = { silenceIsOutage: false };
 
 export const session = {
-  get: (signal?: AbortSignal) => get<SessionView>('/session', {}, signal),
+  get: (signal?: AbortSignal) => answered(GET('/api/v1/session', reading(signal))),
   signIn: (email: string, password: string, options?: WriteOptions) =>
-    write<SessionView>('POST', '/session', { email, password }, options),
-  signOut: () => write('DELETE', '/session', undefined, { patienceMs: 15_000 }),
+    answered(POST('/api/v1/session', { body: { email, password }, ...writing(options) })),
+  signOut: () => answered(DELETE('/api/v1/session', writing({ patienceMs: 15_000 }))),
   changePassword: (current: string, next: string, options?: WriteOptions) =>
-    write('POST', '/session/password', { current, new: next }, options),
+    answered(POST('/api/v1/session/password', { body: { current, new: next }, ...writing(options) })),
 };
 
 export const setup = {
-  get: (signal?: AbortSignal) => get<SetupState>('/setup', {}, signal),
+  get: (signal?: AbortSignal) => answered(GET('/api/v1/setup', reading(signal))),
   create: (token: string, email: string, password: string, options?: WriteOptions) =>
-    write<SessionView>('POST', '/setup', { token, email, password }, options),
+    answered(POST('/api/v1/setup', { body: { token, email, password }, ...writing(options) })),
 };
 
 export const servers = {
-  list: (query: { after?: string | null; limit?: number; search?: string }, signal?: AbortSignal) =>
-    get<Page<ServerView>>('/servers', query, signal),
-  get: (server: string, signal?: AbortSignal) => get<ServerView>(`/servers/${id(server)}`, {}, signal),
-  create: (body: CreateServer, options?: WriteOptions) => write<ServerView>('POST', '/servers', body, options),
-  update: (server: string, body: UpdateServer, options?: WriteOptions) =>
-    write<ServerView>('PATCH', `/servers/${id(server)}`, body, options),
-  remove: (server: string, options?: WriteOptions) => write('DELETE', `/servers/${id(server)}`, undefined, options),
-  power: (server: string, action: PowerAction, options?: WriteOptions) =>
-    write<ServerView>('POST', `/servers/${id(server)}/power`, { action }, options),
-  command: (server: string, line: string, options?: WriteOptions) =>
-    write<CommandSent>('POST', `/servers/${id(server)}/command`, { line }, options),
-  install: (server: string, options?: WriteOptions) =>
-    write<ServerView>('POST', `/servers/${id(server)}/install`, undefined, options),
-  stats: (server: string, window: 'hour' | 'week', signal?: AbortSignal) =>
-    get<StatsSeries>(`/servers/${id(server)}/stats`, { window }, signal, { silenceIsOutage: false }),
-  activity: (server: string, signal?: AbortSignal) =>
-    get<{ items: ActivityEntry[] }>(`/servers/${id(server)}/activity`, { limit: 200 }, signal, {
-      silenceIsOutage: false,
-    }),
+  list: (after: string | null, limit: number, signal?: AbortSignal) =>
+    answered(GET('/api/v1/servers', { params: { query: after === null ? { limit } : { after, limit } }, ...reading(signal) })),
+  get: (id: string, signal?: AbortSignal) => answered(GET('/api/v1/servers/{id}', { ...at(id), ...reading(signal) })),
+  create: (body: CreateServer, options?: WriteOptions) => answered(POST('/api/v1/servers', { body, ...writing(options) })),
+  update: (id: string, body: UpdateServer, options?: WriteOptions) =>
+    answered(PATCH('/api/v1/servers/{id}', { ...at(id), body, ...writing(options) })),
+  remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/servers/{id}', { ...at(id), ...writing(options) })),
+  power: (id: string, action: PowerAction, options?: WriteOptions) =>
+    answered(POST('/api/v1/servers/{id}/power', { ...at(id), body: { action }, ...writing(options) })),
+  install: (id: string, options?: WriteOptions) =>
+    answered(POST('/api/v1/servers/{id}/install', { ...at(id), ...writing(options) })),
+  stats: (id: string, window: 'hour' | 'week', signal?: AbortSignal) =>
+    answered(GET('/api/v1/servers/{id}/stats', { params: { path: { id }, query: { window } }, ...reading(signal, ASKS_NODE) })),
+  activity: (id: string, signal?: AbortSignal) =>
+    answered(GET('/api/v1/servers/{id}/activity', { params: { path: { id }, query: { limit: 200 } }, ...reading(signal, ASKS_NODE) })),
 };
 
 export const templates = {
-  list: (signal?: AbortSignal) => get<Page<TemplateSummary>>('/templates', { limit: 200 }, signal),
-  get: (template: string, version?: number, signal?: AbortSignal) =>
-    get<TemplateView>(`/templates/${id(template)}`, { version }, signal),
-  create: (source: string, options?: WriteOptions) => write<TemplateView>('POST', '/templates', { source }, options),
-  replace: (template: string, source: string, options?: WriteOptions) =>
-    write<TemplateView>('PUT', `/templates/${id(template)}`, { source }, options),
-  remove: (template: string, options?: WriteOptions) =>
-    write('DELETE', `/templates/${id(template)}`, undefined, options),
+  list: (signal?: AbortSignal) => answered(GET('/api/v1/templates', { ...MOST, ...reading(signal) })),
+  get: (id: string, signal?: AbortSignal) => answered(GET('/api/v1/templates/{id}', { ...at(id), ...reading(signal) })),
+  create: (source: string, options?: WriteOptions) => answered(POST('/api/v1/templates', { body: { source }, ...writing(options) })),
+  replace: (id: string, source: string, options?: WriteOptions) =>
+    answered(PUT('/api/v1/templates/{id}', { ...at(id), body: { source }, ...writing(options) })),
+  remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/templates/{id}', { ...at(id), ...writing(options) })),
 };
 
 export const nodes = {
-  list: (signal?: AbortSignal) => get<Page<NodeView>>('/nodes', { limit: 200 }, signal),
-  create: (name: string, options?: WriteOptions) => write<NodeView>('POST', '/nodes', { name }, options),
-  rename: (node: string, name: string, options?: WriteOptions) =>
-    write<NodeView>('PATCH', `/nodes/${id(node)}`, { name }, options),
-  remove: (node: string, options?: WriteOptions) => write('DELETE', `/nodes/${id(node)}`, undefined, options),
-  joinToken: (node: string, options?: WriteOptions) =>
-    write<JoinToken>('POST', `/nodes/${id(node)}/join-token`, undefined, options),
-  allocations: (node: string, signal?: AbortSignal) =>
-    get<Page<AllocationView>>(`/nodes/${id(node)}/allocations`, { limit: 200 }, signal),
-  addAllocations: (node: string, address: string, ports: string, options?: WriteOptions) =>
-    write('POST', `/nodes/${id(node)}/allocations`, { address, ports }, options),
-  removeAllocations: (node: string, address: string, ports: string, options?: WriteOptions) =>
-    write(
-      'DELETE',
-      `/nodes/${id(node)}/allocations?${new URLSearchParams({ address, ports }).toString()}`,
-      undefined,
-      options,
-    ),
+  list: (signal?: AbortSignal) => answered(GET('/api/v1/nodes', { ...MOST, ...reading(signal) })),
+  create: (name: string, options?: WriteOptions) => answered(POST('/api/v1/nodes', { body: { name }, ...writing(options) })),
+  rename: (id: string, name: string, options?: WriteOptions) =>
+    answered(PATCH('/api/v1/nodes/{id}', { ...at(id), body: { name }, ...writing(options) })),
+  remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/nodes/{id}', { ...at(id), ...writing(options) })),
+  joinToken: (id: string, options?: WriteOptions) =>
+    answered(POST('/api/v1/nodes/{id}/join-token', { ...at(id), ...writing(options) })),
+  allocations: (id: string, signal?: AbortSignal) =>
+    answered(GET('/api/v1/nodes/{id}/allocations', { params: { path: { id }, query: { limit: 1_000 } }, ...reading(signal) })),
+  addAllocations: (id: string, address: string, ports: string, options?: WriteOptions) =>
+    answered(POST('/api/v1/nodes/{id}/allocations', { ...at(id), body: { address, ports }, ...writing(options) })),
+  removeAllocations: (id: string, address: string, ports: string, options?: WriteOptions) =>
+    answered(DELETE('/api/v1/nodes/{id}/allocations', { params: { path: { id }, query: { address, ports } }, ...writing(options) })),
 };
 
 export const users = {
-  list: (signal?: AbortSignal) => get<Page<UserView>>('/users', { limit: 200 }, signal),
-  create: (body: CreateUser, options?: WriteOptions) => write<UserView>('POST', '/users', body, options),
-  update: (user: string, body: UpdateUser, options?: WriteOptions) =>
-    write<UserView>('PATCH', `/users/${id(user)}`, body, options),
-  remove: (user: string, options?: WriteOptions) => write('DELETE', `/users/${id(user)}`, undefined, options),
+  list: (signal?: AbortSignal) => answered(GET('/api/v1/users', { ...MOST, ...reading(signal) })),
+  create: (body: CreateUser, options?: WriteOptions) => answered(POST('/api/v1/users', { body, ...writing(options) })),
+  update: (id: string, body: UpdateUser, options?: WriteOptions) =>
+    answered(PATCH('/api/v1/users/{id}', { ...at(id), body, ...writing(options) })),
+  remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/users/{id}', { ...at(id), ...writing(options) })),
 };
 
 export const keys = {
-  list: (signal?: AbortSignal) => get<Page<ApiKeyView>>('/keys', { limit: 200 }, signal),
-  create: (name: string, options?: WriteOptions) => write<ApiKeyCreated>('POST', '/keys', { name }, options),
-  remove: (key: string, options?: WriteOptions) => write('DELETE', `/keys/${id(key)}`, undefined, options),
+  list: (signal?: AbortSignal) => answered(GET('/api/v1/keys', { ...MOST, ...reading(signal) })),
+  create: (name: string, options?: WriteOptions) => answered(POST('/api/v1/keys', { body: { name }, ...writing(options) })),
+  remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/keys/{id}', { ...at(id), ...writing(options) })),
 };
 
 export const installation = {
-  components: (signal?: AbortSignal) => get<ComponentsView>('/components', {}, signal),
-  overview: (signal?: AbortSignal) => get<Overview>('/overview', {}, signal),
+  components: (signal?: AbortSignal) => answered(GET('/api/v1/components', reading(signal))),
+  overview: (signal?: AbortSignal) => answered(GET('/api/v1/overview', reading(signal))),
 };

@@ -1250,7 +1250,7 @@ export interface components {
          * @description A stable name for a kind of problem.
          * @enum {string}
          */
-        ProblemCode: "Invalid" | "Malformed" | "TooLarge" | "UnsupportedMediaType" | "NoSuchEndpoint" | "MethodNotAllowed" | "SignInRequired" | "SessionEnded" | "BadApiKey" | "BadCredentials" | "Forbidden" | "CrossSite" | "NotFound" | "Exists" | "Changed" | "StateForbids" | "InUse" | "KeyReused" | "KeyInProgress" | "TooManyRequests" | "SetupClosed" | "StoreUnavailable" | "DiskFull" | "StoreDamaged" | "OutcomeUnknown" | "NodeUnreachable" | "NodeRefused" | "Overloaded" | "NotReady" | "Internal";
+        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "overloaded" | "not-ready" | "internal";
         /**
          * @description The transport of a port.
          * @enum {string}

@@ -49,6 +49,8 @@ export function TerminalView({ buffer, timestamps, onMatches, ref }: TerminalVie
     const xterm = new Terminal({
       scrollback: KEPT,
       disableStdin: true,
+      // The search addon marks what it found by an API that xterm.js calls proposed.
+      allowProposedApi: true,
       convertEol: false,
       cursorInactiveStyle: 'none',
       fontFamily: getComputedStyle(parent.current).fontFamily,

@@ -37,7 +37,7 @@ export const queries = {
     }),
   templates: queryOptions({ queryKey: ['templates'], queryFn: ({ signal }) => api.templates.list(signal) }),
   template: (id: string) =>
-    queryOptions({ queryKey: ['template', id], queryFn: ({ signal }) => api.templates.get(id, undefined, signal) }),
+    queryOptions({ queryKey: ['template', id], queryFn: ({ signal }) => api.templates.get(id, signal) }),
   nodes: queryOptions({ queryKey: ['nodes'], queryFn: ({ signal }) => api.nodes.list(signal), refetchInterval: 30_000 }),
   allocations: (node: string) =>
     queryOptions({ queryKey: ['allocations', node], queryFn: ({ signal }) => api.nodes.allocations(node, signal) }),
@@ -67,7 +67,7 @@ async function allServers(signal: AbortSignal): Promise<ServerList> {
   let after: string | null = null;
   let total = 0;
   do {
-    const page: Page<ServerView> = await api.servers.list({ after, limit: PART }, signal);
+    const page: Page<ServerView> = await api.servers.list(after, PART, signal);
     items.push(...page.items);
     total = page.total;
     after = page.next;

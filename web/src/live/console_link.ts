@@ -10,7 +10,7 @@
  * line reaches the game once. Draws nothing.
  */
 import { delayMs } from '../api/backoff';
-import { newKey } from '../api/client';
+import { newKey } from '../api/idempotency';
 import { ProblemError } from '../api/problem';
 import type { ConsoleFrame, ConsoleLine, Gap } from '../api/types';
 

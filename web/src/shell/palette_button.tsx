@@ -21,7 +21,7 @@ export function PaletteButton({ session }: { session: SessionView }) {
 
   return (
     <>
-      <button type="button" className="button palette-button" aria-label="Find (Control K)" onClick={() => setOpen(true)} aria-keyshortcuts="Control+K Meta+K">
+      <button type="button" className="button palette-button" onClick={() => setOpen(true)} aria-keyshortcuts="Control+K Meta+K">
         <SearchIcon />
         <span>Find</span>
         <kbd className="wide-only">Ctrl K</kbd>

@@ -4,7 +4,8 @@
  */
 import { useCallback, useRef, useState } from 'react';
 
-import { newKey, type WriteOptions } from '../api/client';
+import type { WriteOptions } from '../api/client';
+import { newKey } from '../api/idempotency';
 import { ProblemError } from '../api/problem';
 import type { Progress } from '../api/transport';
 

@@ -1,7 +1,7 @@
 /** Which servers a list shows, and in which order. Pure. */
 import type { ServerState, ServerView } from '../../api/types';
 import { address } from '../../ui/format';
-import { STATE_ORDER } from '../../ui/state_chip';
+import { STATE_ORDER, stateWord } from '../../ui/state_chip';
 
 export type SortKey = 'state' | 'name' | 'cpu' | 'memory' | 'players' | 'node';
 
@@ -18,7 +18,7 @@ export const NO_FILTER: ListFilter = { text: '', state: 'all', owner: 'all', sor
 const TROUBLE = new Set<ServerState>(['crashed', 'crash_looping', 'unreachable']);
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
-/** Every word of the filter must appear in the server's name, address, template, node or owner. */
+/** Every word of the filter must appear in the server's name, state, address, template, node or owner. */
 export function select(servers: readonly ServerView[], filter: ListFilter, me: string): ServerView[] {
   const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   const found = servers.filter((server) => {
@@ -51,7 +51,7 @@ function compare(a: ServerView, b: ServerView, key: SortKey): number {
 }
 
 function haystack(server: ServerView): string {
-  return [server.name, ...server.endpoints.map(address), server.template.name, server.node.name, server.owner.email]
+  return [server.name, stateWord(server.state), ...server.endpoints.map(address), server.template.name, server.node.name, server.owner.email]
     .join(' ')
     .toLowerCase();
 }
