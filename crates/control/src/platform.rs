@@ -52,7 +52,11 @@ impl ControlPlane {
                 nodepanel_types::api::NodePresence::Online { .. } => nodes_online += 1,
                 nodepanel_types::api::NodePresence::Unreachable { since, reason } => warnings.push(OverviewWarning {
                     level: AlertLevel::Error,
-                    text: format!("The node {} does not answer since {since}: {reason}", view.name),
+                    text: format!(
+                        "The node {} does not answer since {since}: {}.",
+                        view.name,
+                        reason.trim_end_matches('.')
+                    ),
                 }),
                 nodepanel_types::api::NodePresence::Pending { .. } => {}
             }

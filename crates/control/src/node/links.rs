@@ -111,7 +111,9 @@ impl Nodes for Links {
 impl Links {
     fn silent(&self, node: NodeId) -> NodeError {
         NodeError::Unreachable(match self.presence(node) {
-            Presence::Silent { since, reason } => format!("The node does not answer since {since}: {reason}."),
+            Presence::Silent { since, reason } => {
+                format!("The node does not answer since {since}: {}.", reason.trim_end_matches('.'))
+            }
             Presence::Online { .. } => "The link to the node was just lost; it is being restored.".to_owned(),
             Presence::Unseen => "The node has not linked to this API server yet.".to_owned(),
         })

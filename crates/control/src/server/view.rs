@@ -121,7 +121,9 @@ fn seen(server: &ServerRecord, picture: Option<&NodePicture>) -> Seen {
         return Seen { observed: None, sample: None, online: false, heard_at: None, silence: None };
     };
     let silence = match &picture.presence {
-        Presence::Silent { since, reason } => Some(format!("The node does not answer since {since}: {reason}")),
+        Presence::Silent { since, reason } => {
+            Some(format!("The node does not answer since {since}: {}.", reason.trim_end_matches('.')))
+        }
         _ => None,
     };
     Seen {

@@ -37,6 +37,7 @@ pub fn run(line: CommandLine) -> ExitCode {
             let exit = error.downcast_ref::<Refusal>().map_or(Exit::Failed, |refusal| refusal.exit);
             let mut message = error.to_string();
             for cause in error.chain().skip(1) {
+                message.truncate(message.trim_end_matches('.').len());
                 message.push_str(": ");
                 message.push_str(&cause.to_string());
             }
