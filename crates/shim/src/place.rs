@@ -51,13 +51,23 @@ pub fn forget_exit(state_dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a shim lives in `state_dir`. Exact: a shim holds a lock from its first step to its last. Asking takes no
-/// lock itself, so that it never stands in the way of a shim that begins.
+/// Whether a shim lives in `state_dir`.
+///
+/// A shim holds a lock from its first step to its last. Asking takes no lock itself, so that it never stands in the way
+/// of a shim that begins. A shim whose process runs lives also without the lock: it may be of a version that locks in
+/// another way, and who takes it for dead kills its game.
 pub fn is_alive(state_dir: &Path) -> io::Result<bool> {
-    match File::open(state_dir.join(LOCK)) {
-        Ok(file) => Ok(fcntl_getlk(&file, &Flock::from(FlockType::ReadLock))?.is_some()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+    let locked = match File::open(state_dir.join(LOCK)) {
+        Ok(file) => fcntl_getlk(&file, &Flock::from(FlockType::ReadLock))?.is_some(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    if locked {
+        return Ok(true);
+    }
+    match read_keeper(state_dir)? {
+        Some(keeper) => keeper.shim.is_running().map_err(io::Error::other),
+        None => Ok(false),
     }
 }
 

@@ -201,3 +201,19 @@ async fn the_game_is_found_under_its_recorded_identity() {
     assert_eq!(keeper.game.unwrap().pid, game);
     wait_for("the lock to be seen", || place::is_alive(&place.spec.state_dir).unwrap()).await;
 }
+
+#[tokio::test]
+async fn a_shim_whose_lock_cannot_be_seen_is_not_taken_for_dead() {
+    let place = Place::script("sleep 600");
+    let mut shim = place.start().await;
+    shim.until(running).await;
+    for entry in std::fs::read_dir(&place.spec.state_dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "lock") || path.ends_with("lock") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(place::is_alive(&place.spec.state_dir).unwrap());
+    shim.kill_shim();
+    wait_for("the shim to be seen dead", || !place::is_alive(&place.spec.state_dir).unwrap()).await;
+}

@@ -49,6 +49,26 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Whether the process that this names still runs: one that has ended and waits to be reaped does not.
+    pub fn is_running(&self) -> Result<bool, ProcessError> {
+        if !self.exists()? {
+            return Ok(false);
+        }
+        match fs::read(format!("/proc/{}/stat", self.pid)) {
+            Ok(stat) => Ok(!matches!(state(&stat), Some(b'Z' | b'X') | None)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(3) => Ok(false),
+            Err(source) => Err(ProcessError::Identity { pid: self.pid, source }),
+        }
+    }
+}
+
+/// The third field of a stat line: the state in one letter.
+fn state(stat: &[u8]) -> Option<u8> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(name_end + 2).copied()
+}
+
 /// The id of the present boot.
 fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
@@ -83,6 +103,22 @@ mod tests {
         assert!(!recycled.exists().unwrap());
         let other_boot = Identity { boot_id: "another".to_owned(), ..own };
         assert!(!other_boot.exists().unwrap());
+    }
+
+    #[test]
+    fn what_has_ended_does_not_run_although_nobody_has_reaped_it() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let identity = Identity::read(child.id()).unwrap().unwrap();
+        assert!(identity.is_running().unwrap());
+        child.kill().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while identity.is_running().unwrap() {
+            assert!(std::time::Instant::now() < deadline, "a killed process is said to run");
+            std::thread::yield_now();
+        }
+        assert!(identity.exists().unwrap());
+        child.wait().unwrap();
+        assert!(!identity.exists().unwrap());
     }
 
     #[test]
