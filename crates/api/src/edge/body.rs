@@ -1,5 +1,7 @@
 //! What is asked: the JSON body of a write, read after the caller is known, with complaints that name the field.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts as _, Request},
@@ -15,6 +17,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiError, Caller, caller};
 use crate::ApiState;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A write: who asks, under which idempotency key, and what.
 #[derive(Debug, Clone)]
@@ -58,7 +63,11 @@ pub async fn read(request: Request) -> Result<Bytes, ApiError> {
     if declared > API_BODY_BYTES {
         return Err(too_large());
     }
-    axum::body::to_bytes(request.into_body(), API_BODY_BYTES).await.map_err(|error| {
+    let reading = axum::body::to_bytes(request.into_body(), API_BODY_BYTES);
+    let read = tokio::time::timeout(PATIENCE, reading).await.map_err(|_| {
+        ApiError::new(ProblemCode::Malformed, "The request's body did not arrive in time; nothing was changed.")
+    })?;
+    read.map_err(|error| {
         let broken =
             std::error::Error::source(&error).is_none_or(|source| !source.to_string().contains("length limit"));
         if broken {
