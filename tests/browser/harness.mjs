@@ -38,6 +38,24 @@ async function freePort() {
   });
 }
 
+/** A port of the local node that no other program of this machine has. */
+async function freeAllocation(api) {
+  const [{ id: node }] = (await api('GET', '/nodes')).items;
+  const { items } = await api('GET', `/nodes/${node}/allocations?limit=1000`);
+  for (const { address, port, server } of items) {
+    if (server === null && (await canListen(address, port))) return { node, address, port };
+  }
+  throw new Error('The local node has no free port.');
+}
+
+async function canListen(address, port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', () => resolve(false));
+    server.listen(port, address, () => server.close(() => resolve(true)));
+  });
+}
+
 export class NodePanel {
   #binary;
   #up;
@@ -72,6 +90,8 @@ export class NodePanel {
         const response = await fetch(`${panel.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
         return response.ok ? true : undefined;
       }, 60_000);
+      const shell = await fetch(panel.url);
+      if (!shell.ok) throw new Error(`the binary carries no panel; build web/ before it (${await shell.text()})`);
     } catch (error) {
       const output = panel.#output;
       await panel.stop();
@@ -132,9 +152,13 @@ export class NodePanel {
     const api = await this.api();
     const templates = await api('GET', '/templates?limit=200');
     const template = templates.items.find(({ slug }) => slug === 'any-command');
+    const { node, address, port } = await freeAllocation(api);
     const { id } = await api('POST', '/servers', {
       name,
       template: template.id,
+      node,
+      address,
+      ports: { game: port },
       variables: { COMMAND: command, READY_TEXT: 'ready' },
       start: true,
     });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { address, bytes, count, duration, millis, percent } from './format';
+import { address, bytes, count, duration, millis, percent, withLocalTimes } from './format';
 
 it('writes sizes with three digits at most', () => {
   expect([0, 1_023, 1_024, 1_536, 104_857_600, 5_368_709_120].map(bytes)).toEqual([
@@ -19,4 +19,10 @@ it('brackets IPv6 and counts words', () => {
   expect(count(1, 'server')).toBe('1 server');
   expect(count(1200, 'server')).toBe('1,200 servers');
   expect(percent(3.25)).toBe('3.3 %');
+});
+
+it('shows the times of a sentence on the person’s clock', () => {
+  const at = new Date(2026, 10, 22, 10, 0, 34);
+  const sentence = `The next try is at ${at.toISOString()}; look at the console.`;
+  expect(withLocalTimes(sentence, at.getTime())).toBe('The next try is at 10:00:34; look at the console.');
 });

@@ -52,6 +52,11 @@ export function clock(at: number | string, now: number): string {
   return date.toDateString() === new Date(now).toDateString() ? time : `${day(date)} ${time}`;
 }
 
+/** Times that the API wrote into a sentence, as the person's own clock shows them. */
+export function withLocalTimes(sentence: string, now: number): string {
+  return sentence.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (at) => clock(at, now));
+}
+
 export function day(at: Date | string): string {
   return new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 }

@@ -3,9 +3,9 @@ import type { ReactElement } from 'react';
 import { Focusable, Tooltip, TooltipTrigger } from 'react-aria-components';
 
 export function Tip({ text, children }: { text: string | null; children: ReactElement<React.HTMLAttributes<HTMLElement>> }) {
-  if (text === null) return children;
+  // Always the same tree: what it is about must not lose the focus when a reason comes or goes.
   return (
-    <TooltipTrigger delay={300} closeDelay={100}>
+    <TooltipTrigger delay={300} closeDelay={100} isDisabled={text === null}>
       <Focusable>{children as React.ComponentProps<typeof Focusable>['children']}</Focusable>
       <Tooltip className="tip" offset={6}>
         {text}

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 
 import type { ServerView } from '../../api/types';
 import { Copy } from '../../ui/copy';
-import { address, ago, clock } from '../../ui/format';
+import { address, ago, clock, withLocalTimes } from '../../ui/format';
 import { AlertIcon, BackIcon } from '../../ui/icons';
 import { useNow } from '../../ui/now';
 import { StateChip, stateWord } from '../../ui/state_chip';
@@ -52,7 +52,7 @@ function Reason({ server }: { server: ServerView }) {
     <div className="server-reason">
       <p aria-live="polite">
         <span className="visually-hidden">{stateWord(server.state)}: </span>
-        {server.reason}
+        {withLocalTimes(server.reason, now)}
         {server.state === 'unreachable' && server.last_known_state !== null && (
           <>
             {' '}
