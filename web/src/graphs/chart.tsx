@@ -22,21 +22,23 @@ interface ChartProps {
   limit: number | null;
   /** Whether the figures are bytes, whose round numbers are powers of two. */
   binary: boolean;
+  /** How much time the graph shows, in seconds, up to now: also where there are no figures yet. */
+  span: number;
 }
 
 const HEIGHT = 160;
 const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const SYNC = UPlot.sync('server');
 
-export function Chart({ name, series, data, format, limit, binary }: ChartProps) {
+export function Chart({ name, series, data, format, limit, binary, span }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const [under, setUnder] = useState<number | null>(null);
   const theme = useCell(effectiveTheme);
   // What the chart's own callbacks read; it is made once and lives through new data.
-  const now = useRef({ data, format, limit, series, binary });
+  const now = useRef({ data, format, limit, series, binary, span });
   useEffect(() => {
-    now.current = { data, format, limit, series, binary };
+    now.current = { data, format, limit, series, binary, span };
   });
 
   useEffect(() => {
@@ -79,7 +81,7 @@ export function Chart({ name, series, data, format, limit, binary }: ChartProps)
 
 function options(
   parent: HTMLElement,
-  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[]; binary: boolean }>,
+  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[]; binary: boolean; span: number }>,
   onPointer: (index: number | null) => void,
 ): UPlot.Options {
   const style = getComputedStyle(document.documentElement);
@@ -91,7 +93,15 @@ function options(
     legend: { show: false },
     padding: [8, 12, 0, 0],
     cursor: { sync: { key: SYNC.key }, y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_, __, max) => [0, Math.max(max, now.current.limit ?? 0, 1e-9) * 1.08] } },
+    scales: {
+      x: {
+        range: (_, __, newest) => {
+          const end = Math.max(newest ?? 0, Date.now() / 1_000);
+          return [end - now.current.span, end];
+        },
+      },
+      y: { range: (_, __, max) => [0, Math.max(max, now.current.limit ?? 0, 1e-9) * 1.08] },
+    },
     axes: [
       { ...axis, size: 28, values: timeLabels },
       { ...axis, size: 76, ...(now.current.binary ? { incrs: BINARY_STEPS } : {}), values: (_, ticks) => ticks.map((tick) => now.current.format(tick)) },

@@ -78,6 +78,7 @@ export function GraphsTab() {
                     format={format}
                     limit={limit}
                     binary={format === bytes || format === rate}
+                    span={data.window === 'hour' ? 3_600 : 7 * 86_400}
                   />
                 ))}
             </div>
