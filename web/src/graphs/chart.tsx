@@ -96,7 +96,7 @@ function options(
     scales: {
       x: {
         range: (_, __, newest) => {
-          const end = Math.max(newest ?? 0, Date.now() / 1_000);
+          const end = Math.max(newest, Date.now() / 1_000);
           return [end - now.current.span, end];
         },
       },
