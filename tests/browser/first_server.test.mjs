@@ -62,7 +62,7 @@ test('a newcomer gets from the sign-in page to a running server and its console'
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await header.getByText('Stopped', { exact: true }).waitFor({ timeout: 45_000 });
     await page.goto('/servers');
-    await page.getByRole('row', { name: /Lobby/ }).getByText('Stopped').waitFor();
+    await page.getByRole('row', { name: /Lobby/ }).getByText('Stopped', { exact: true }).waitFor();
   });
   assert.deepEqual(mistakes, []);
 });
