@@ -1,6 +1,6 @@
 //! Making a server.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use nodepanel_store::Transaction;
 use nodepanel_types::{
@@ -8,10 +8,11 @@ use nodepanel_types::{
     api::{CreateServer, ServerView},
     permission::Permission,
     state::{PowerAction, PowerIntent},
-    wire::{Endpoint, PortCheckRequest, PortCheckResponse, WIRE_VERSION, path},
+    template::Template,
+    wire::{Endpoint, PortCheckRequest, PortCheckResponse, PortUse, WIRE_VERSION, path},
 };
 
-use super::desired::desired;
+use super::{desired::desired, ports::Given};
 use crate::{
     Context, ControlError, ControlPlane,
     authorize::{Scope, require},
@@ -78,7 +79,7 @@ impl ControlPlane {
             }
         };
         complaints.finish()?;
-        let given = self.give_ports(node, &parsed, &body.ports, body.address.as_deref())?;
+        let given = self.free_ports(node, &parsed, body).await?;
         let endpoints: Vec<Endpoint> = given.iter().map(|given| given.endpoint.clone()).collect();
         let action = if body.start { PowerAction::Start } else { PowerAction::Stop };
         let server = ServerRecord {
@@ -99,7 +100,6 @@ impl ControlPlane {
             deleting_since: None,
         };
         desired(&server, &parsed).map_err(ControlError::Invalid)?;
-        self.ports_free_on_node(node, &server.endpoints).await?;
         let mut transaction =
             Transaction::new().create(&server)?.require::<UserRecord>(&owner)?.require::<NodeRecord>(&node)?;
         for given in &given {
@@ -160,21 +160,40 @@ impl ControlPlane {
             .ok_or_else(|| "no node has a free port. Add a node, or ports to one, first.".to_owned())
     }
 
-    /// Refuses ports that something else on the node holds.
-    async fn ports_free_on_node(&self, node: NodeId, endpoints: &[Endpoint]) -> Result<(), ControlError> {
-        if !self.online(node) {
-            return Ok(());
+    /// Ports that the template needs and that nothing else on the node holds. What the caller asked for must be free;
+    /// what is chosen here is chosen again when some other program has it.
+    async fn free_ports(
+        &self,
+        node: NodeId,
+        template: &Template,
+        body: &CreateServer,
+    ) -> Result<Vec<Given>, ControlError> {
+        let mut avoid = BTreeSet::new();
+        loop {
+            let given = self.give_ports(node, template, &body.ports, body.address.as_deref(), &avoid)?;
+            let endpoints = given.iter().map(|given| given.endpoint.clone()).collect();
+            let taken = self.taken_on_node(node, endpoints).await;
+            let mut complaints = Complaints::default();
+            for used in taken.iter().filter(|used| body.ports.contains_key(&used.endpoint.name)) {
+                let Endpoint { name, address, port, .. } = &used.endpoint;
+                complaints.add(format!("ports.{name}"), format!("{port} on {address} cannot be used: {}", used.reason));
+            }
+            complaints.finish()?;
+            if taken.is_empty() {
+                return Ok(given);
+            }
+            avoid.extend(taken.into_iter().map(|used| used.endpoint.port));
         }
-        let request = PortCheckRequest { v: WIRE_VERSION, endpoints: endpoints.to_vec() };
+    }
+
+    /// Which of these something else on the node holds. A node that does not answer objects to nothing.
+    async fn taken_on_node(&self, node: NodeId, endpoints: Vec<Endpoint>) -> Vec<PortUse> {
+        if !self.online(node) {
+            return Vec::new();
+        }
+        let request = PortCheckRequest { v: WIRE_VERSION, endpoints };
         let answer: Result<PortCheckResponse, _> =
             call_json(&*self.nodes, node, path::PORTS_CHECK, &request, PORT_CHECK).await;
-        let Ok(PortCheckResponse { taken }) = answer else { return Ok(()) };
-        let mut complaints = Complaints::default();
-        for used in taken {
-            let message =
-                format!("{} on {} cannot be used: {}", used.endpoint.port, used.endpoint.address, used.reason);
-            complaints.add(format!("ports.{}", used.endpoint.name), message);
-        }
-        complaints.finish()
+        answer.map(|answer| answer.taken).unwrap_or_default()
     }
 }

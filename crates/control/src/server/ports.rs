@@ -1,6 +1,10 @@
 //! Giving ports to a new server.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use nodepanel_store::Stored;
 use nodepanel_types::{
@@ -23,13 +27,14 @@ pub(super) struct Given {
 
 impl ControlPlane {
     /// A port for each that the template names: the asked-for one, else the template's proposal when it is free, else
-    /// the first free one.
+    /// the first free one. None of `avoid` is given unless it was asked for.
     pub(super) fn give_ports(
         &self,
         node: NodeId,
         template: &Template,
         asked: &BTreeMap<String, u16>,
         address: Option<&str>,
+        avoid: &BTreeSet<u16>,
     ) -> Result<Vec<Given>, ControlError> {
         let mut complaints = Complaints::default();
         for name in asked.keys().filter(|name| !template.ports.iter().any(|port| port.name == **name)) {
@@ -56,8 +61,10 @@ impl ControlPlane {
         };
         let mut given: Vec<Given> = Vec::with_capacity(template.ports.len());
         for port in &template.ports {
-            let taken: Vec<u16> = given.iter().map(|given| given.endpoint.port).collect();
-            match choose(&on_node, node, address, port, asked.get(&port.name).copied(), &taken) {
+            let asked_for = asked.get(&port.name).copied();
+            let mut taken: BTreeSet<u16> = given.iter().map(|given| given.endpoint.port).collect();
+            taken.extend(avoid.iter().filter(|port| Some(**port) != asked_for));
+            match choose(&on_node, node, address, port, asked_for, &taken) {
                 Ok(allocation) => given.push(Given {
                     endpoint: Endpoint {
                         name: port.name.clone(),
@@ -81,7 +88,7 @@ fn choose(
     address: IpAddr,
     wanted: &Port,
     asked: Option<u16>,
-    taken: &[u16],
+    taken: &BTreeSet<u16>,
 ) -> Result<Arc<Stored<AllocationRecord>>, String> {
     let free = |port: u16| {
         let id = AllocationId { node, address, port };
