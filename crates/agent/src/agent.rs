@@ -35,6 +35,7 @@ use crate::{
     install, links, measure,
     node::Node,
     plan::Note,
+    query::{self, Census},
     runtime::{ProcessRuntime, ProcessRuntimeConfig, Recovered, RunPlace},
     server,
 };
@@ -152,7 +153,9 @@ impl Agent {
         });
         take_over(&node, config.stagger).await?;
         let (sender, components) = watch::channel(Vec::new());
-        node.tasks.spawn(measure::every_second(Arc::clone(&node), sender));
+        let census = Arc::new(Census::default());
+        node.tasks.spawn(query::rounds(Arc::clone(&node), Arc::clone(&census)));
+        node.tasks.spawn(measure::every_second(Arc::clone(&node), census, sender));
         node.tasks.spawn(measure::disks(Arc::clone(&node)));
         Ok(Self { node, config, components, _home: home })
     }

@@ -25,6 +25,7 @@ mod node;
 mod plan;
 mod policy;
 mod ports;
+mod query;
 mod runtime;
 mod server;
 mod stats;

@@ -11,6 +11,7 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 use crate::{
     cgroup::Group,
     node::Node,
+    query::Census,
     stats::{Sampler, Target, directory_size},
 };
 
@@ -19,9 +20,9 @@ const DISK_PAUSE: Duration = Duration::from_secs(60);
 /// Walking directories takes at most one part in this many of the time.
 const DISK_SHARE: u32 = 20;
 
-/// Samples every server that runs, once a second, until the agent ends; tells the links, and `components` of the
-/// shims.
-pub async fn every_second(node: Arc<Node>, components: watch::Sender<Vec<Component>>) {
+/// Samples every server that runs, once a second, until the agent ends, with the players of `census`; tells the links,
+/// and `components` of the shims.
+pub async fn every_second(node: Arc<Node>, census: Arc<Census>, components: watch::Sender<Vec<Component>>) {
     let mut sampler = Some(Sampler::new(node.layout.servers()));
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -29,7 +30,7 @@ pub async fn every_second(node: Arc<Node>, components: watch::Sender<Vec<Compone
     while closing.run_until_cancelled(tick.tick()).await.is_some() {
         report(&node, &components);
         let Some(mut taken) = sampler.take() else { return };
-        let targets = targets(&node);
+        let targets = targets(&node, &census);
         let now = node.clock.now();
         let work = tokio::task::spawn_blocking(move || {
             let measured = taken.sample(&targets, now);
@@ -54,11 +55,13 @@ pub async fn every_second(node: Arc<Node>, components: watch::Sender<Vec<Compone
     }
 }
 
-fn targets(node: &Node) -> Vec<Target> {
+fn targets(node: &Node, census: &Census) -> Vec<Target> {
+    let now = Instant::now();
     let target = |server: Arc<crate::server::Server>| {
         let run = server.observed().phase.run()?;
         let group = Group::of(&node.groups, server.id);
-        Some(Target { server: server.id, run, group, disk_bytes: server.disk_bytes() })
+        let players = census.players(server.id, &run, now);
+        Some(Target { server: server.id, run, group, disk_bytes: server.disk_bytes(), players })
     };
     node.all().into_iter().filter_map(target).collect()
 }

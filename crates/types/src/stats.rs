@@ -24,6 +24,9 @@ pub struct Sample {
     pub uptime_s: Option<u64>,
     /// Players on the server, when the game can be asked.
     pub players: Option<u32>,
+    /// Places for players, when the game tells; only in the newest sample, not in series.
+    #[serde(default)]
+    pub players_max: Option<u32>,
 }
 
 /// What a series covers.

@@ -1297,6 +1297,11 @@ export interface components {
              */
             players?: number | null;
             /**
+             * Format: int32
+             * @description Places for players, when the game tells; only in the newest sample, not in series.
+             */
+            players_max?: number | null;
+            /**
              * Format: int64
              * @description Age of the process in seconds; `null` when it does not run.
              */

@@ -59,6 +59,7 @@ impl Packed {
             network_out_bps: unword(self.network_out).map(|units| units * 16),
             uptime_s: unword(self.uptime_s),
             players: (self.players != NO_SHORT).then(|| u32::from(self.players)),
+            players_max: None,
         }
     }
 
@@ -122,6 +123,7 @@ mod tests {
             network_out_bps: Some(1_600),
             uptime_s: Some(7),
             players: None,
+            players_max: None,
         };
         let packed = Packed::new(&sample);
         assert_eq!(packed.unpack(), sample);
@@ -141,6 +143,7 @@ mod tests {
             network_out_bps: None,
             uptime_s: None,
             players: Some(0),
+            players_max: None,
         };
         assert_eq!(Packed::new(&none).unpack(), none);
     }

@@ -10,7 +10,10 @@ use nodepanel_types::{
 };
 
 use super::{Machine, tree};
-use crate::cgroup::{Group, Reading, Sensor};
+use crate::{
+    cgroup::{Group, Reading, Sensor},
+    query::Players,
+};
 
 /// A server that runs and is to be measured.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct Target {
     pub group: Option<Group>,
     /// The size of its directory, as far as known.
     pub disk_bytes: Option<u64>,
+    /// Who plays, when the game told lately.
+    pub players: Option<Players>,
 }
 
 /// The counters of all servers between two samples.
@@ -83,7 +88,8 @@ impl Sampler {
             network_in_bps: None,
             network_out_bps: None,
             uptime_s: Some(at.since(target.run.started_at) / 1_000),
-            players: None,
+            players: target.players.map(|players| players.online),
+            players_max: target.players.and_then(|players| players.max),
         };
         ServerSample { server: target.server, sample }
     }

@@ -106,6 +106,7 @@ impl MinuteMean {
             network_out_bps: sums.network_out.whole(),
             uptime_s: last.uptime_s,
             players: sums.players.whole().and_then(|players| u32::try_from(players).ok()),
+            players_max: None,
         };
         Some((sums.minute, Packed::new(&mean)))
     }
@@ -127,6 +128,7 @@ mod tests {
             network_out_bps: None,
             uptime_s: Some(second.unsigned_abs()),
             players: None,
+            players_max: None,
         }
     }
 

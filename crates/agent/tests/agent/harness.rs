@@ -325,6 +325,7 @@ pub fn server(behaviour: &[&str]) -> DesiredServer {
             // Where cargo puts the program of this test.
             read_paths: vec![Path::new(PROGRAM).parent().unwrap().to_string_lossy().into_owned()],
         },
+        query: None,
         crash: CrashPolicy { first_delay_ms: 50, max_delay_ms: 400, healthy_after_ms: 60_000 },
         power: PowerIntent::default(),
     }

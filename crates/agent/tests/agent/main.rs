@@ -8,5 +8,6 @@ mod harness;
 mod install;
 mod life;
 mod limits;
+mod players;
 mod recovery;
 mod requests;

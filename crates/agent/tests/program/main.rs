@@ -1,7 +1,8 @@
 //! The program of this crate's tests: the roles `shim`, `launch` and `agent`, and a few small games.
 
 use std::{
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _, Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -68,8 +69,8 @@ fn agent(data_dir: &str, clock: Arc<dyn Clock>) -> io::Result<()> {
 }
 
 /// A game: says that it is ready, repeats what it reads, ends at `stop` and crashes at `crash`. The behaviour `crash`
-/// crashes at once, `count` writes numbered lines all the time, `deaf` does not end at `stop`, and `hog` takes memory
-/// until somebody ends it.
+/// crashes at once, `count` writes numbered lines all the time, `deaf` does not end at `stop`, `hog` takes memory
+/// until somebody ends it, and `status` answers Minecraft's status ping at a port.
 fn game(behaviour: &[&str]) -> io::Result<()> {
     println!("ready to play as {} in {}", rustix::process::getuid().as_raw(), std::env::current_dir()?.display());
     match behaviour {
@@ -77,6 +78,11 @@ fn game(behaviour: &[&str]) -> io::Result<()> {
         ["hog"] => hog(),
         ["count"] => {
             std::thread::spawn(count);
+        }
+        ["status", port] => {
+            let port = port.parse().map_err(io::Error::other)?;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+            std::thread::spawn(move || status(&listener));
         }
         _ => {}
     }
@@ -92,6 +98,18 @@ fn game(behaviour: &[&str]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn status(listener: &TcpListener) {
+    let json = r#"{"version":{"name":"stub"},"players":{"online":3,"max":20},"description":"stub"}"#;
+    let length = u8::try_from(json.len()).unwrap_or(0);
+    for asker in listener.incoming().flatten() {
+        let mut asker: TcpStream = asker;
+        // A handshake of 19 bytes and its length, and the request itself.
+        let mut question = [0; 22];
+        let reply = [&[length + 2, 0, length], json.as_bytes()].concat();
+        let _ = asker.read_exact(&mut question).and_then(|()| asker.write_all(&reply));
+    }
 }
 
 fn count() {

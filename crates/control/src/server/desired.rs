@@ -3,7 +3,7 @@
 use nodepanel_types::{
     problem::FieldError,
     template::{RenderInput, Template},
-    wire::{DesiredServer, WIRE_VERSION},
+    wire::{DesiredServer, PlayerQuery, WIRE_VERSION},
 };
 
 use crate::record::ServerRecord;
@@ -33,6 +33,7 @@ pub fn desired(server: &ServerRecord, template: &Template) -> Result<DesiredServ
         install: rendered.install,
         install_timeout_ms: rendered.install_timeout_ms,
         launch: rendered.launch,
+        query: template.query.as_ref().map(|query| PlayerQuery { kind: query.kind, endpoint: query.port.clone() }),
         crash: server.crash,
         power: server.power,
     })

@@ -71,7 +71,7 @@ impl ControlPlane {
             automatic_restarts: seen.observed.as_ref().map_or(0, |observed| observed.automatic_restarts),
             notice: seen.observed.as_ref().and_then(|observed| observed.notice.clone()),
             stats: seen.sample,
-            players: seen.sample.and_then(|sample| sample.players).map(|online| Players { online, max: None }),
+            players: players(seen.sample.as_ref()),
             actions: actions(server, phase, seen.online),
             permissions: held(actor, Scope::Server(server)),
             generation: server.generation,
@@ -133,6 +133,12 @@ fn seen(server: &ServerRecord, picture: Option<&NodePicture>) -> Seen {
         heard_at: picture.heard_at,
         silence,
     }
+}
+
+/// As told in the newest sample; nothing once the server or its node is silent about it.
+fn players(sample: Option<&Sample>) -> Option<Players> {
+    let sample = sample?;
+    sample.players.map(|online| Players { online, max: sample.players_max })
 }
 
 fn actions(server: &ServerRecord, phase: Option<&Phase>, online: bool) -> Actions {

@@ -24,7 +24,7 @@ mod text;
 mod variables;
 
 pub use builtin::BUILTIN;
-pub use model::{Port, Query, QueryKind, Template, Variable};
+pub use model::{Port, Query, Template, Variable};
 pub use render::{RenderInput, Rendered};
 
 #[cfg(test)]

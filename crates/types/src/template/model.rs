@@ -6,7 +6,7 @@ use super::{escape::Escape, place::Scope, text::Text};
 use crate::{
     Millis,
     state::CrashPolicy,
-    wire::{ConsoleMode, Limits, Program, Protocol},
+    wire::{ConsoleMode, Limits, Program, Protocol, QueryKind},
 };
 
 /// A template. Made only by [`Template::parse`], so one that exists is sound.
@@ -78,34 +78,6 @@ pub struct Query {
     pub kind: QueryKind,
     /// The name of the port.
     pub port: String,
-}
-
-/// A language in which a game tells who plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueryKind {
-    /// Minecraft Java's status ping.
-    Minecraft,
-    /// `OpenTTD`'s admin-less server info (UDP or TCP by version).
-    Openttd,
-    /// Quake 3's `getstatus`.
-    Quake3,
-    /// Valve's A2S.
-    A2s,
-}
-
-impl QueryKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Minecraft, Self::Openttd, Self::Quake3, Self::A2s];
-
-    /// Its name in templates.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minecraft => "minecraft",
-            Self::Openttd => "openttd",
-            Self::Quake3 => "quake3",
-            Self::A2s => "a2s",
-        }
-    }
 }
 
 /// A step of the installation.

@@ -40,6 +40,9 @@ pub struct DesiredServer {
     pub install_timeout_ms: Millis,
     /// How it is started, watched and stopped.
     pub launch: Launch,
+    /// How the running server is asked for its players; absent when it cannot be asked.
+    #[serde(default)]
+    pub query: Option<PlayerQuery>,
     /// How crashes are answered.
     pub crash: CrashPolicy,
     /// What its owner asked for last.
@@ -68,6 +71,44 @@ pub struct Endpoint {
     pub port: u16,
     /// What is spoken on it.
     pub protocol: Protocol,
+}
+
+/// How a running server is asked for its players.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerQuery {
+    /// The language.
+    pub kind: QueryKind,
+    /// The name of the endpoint that answers.
+    pub endpoint: String,
+}
+
+/// A language in which a game tells who plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryKind {
+    /// Minecraft Java's status ping, over TCP.
+    Minecraft,
+    /// `OpenTTD`'s game information, over TCP (version 12 and newer).
+    Openttd,
+    /// Quake 3's `getstatus`, over UDP.
+    Quake3,
+    /// Valve's `A2S_INFO`, over UDP.
+    A2s,
+}
+
+impl QueryKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Minecraft, Self::Openttd, Self::Quake3, Self::A2s];
+
+    /// Its name in templates.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minecraft => "minecraft",
+            Self::Openttd => "openttd",
+            Self::Quake3 => "quake3",
+            Self::A2s => "a2s",
+        }
+    }
 }
 
 /// The transport of a port.

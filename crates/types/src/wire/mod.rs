@@ -12,7 +12,7 @@ pub mod path;
 pub use console::{ConsoleFrame, ConsoleLine, LineKind};
 pub use desired::{
     Applied, ApplyOutcome, ApplyRequest, ApplyResponse, ConsoleMode, DesiredServer, Endpoint, FileSpec, InstallStep,
-    Launch, Limits, Program, Protocol, Ready, Remove, RunAs, StopWay,
+    Launch, Limits, PlayerQuery, Program, Protocol, QueryKind, Ready, Remove, RunAs, StopWay,
 };
 pub use node::{
     ActivityEntry, ActivityKind, CommandRequest, CommandResponse, InstallState, NodeFacts, NodeFrame, ObservedServer,

@@ -8,13 +8,13 @@ use crate::{
     problem::FieldError,
     state::CrashPolicy,
     template::{
-        model::{Port, Query, QueryKind, Template},
+        model::{Port, Query, Template},
         near,
         place::{Scope, printable},
         read::{Errors, Section},
         rules,
     },
-    wire::{Limits, Protocol},
+    wire::{Limits, Protocol, QueryKind},
 };
 
 /// The form of templates that this version reads.
