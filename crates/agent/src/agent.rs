@@ -205,7 +205,7 @@ fn prepare(config: &AgentConfig, own_users: bool, ids: &dyn IdSource) -> Result<
     let home = Home::open(&config.data_dir, own_users, ids)?;
     let db = Db::open(&home.layout.database())?;
     let groups = if config.limits { Hierarchies::detect() } else { Hierarchies::none() };
-    let mut machine = Machine::read();
+    let mut machine = Machine::read(own_users);
     machine.warnings.extend(home.warning.clone());
     install::remove_stale_policy();
     Ok((home, db, groups, machine))

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nodepanel_types::{component::Component, wire::NodeFrame};
+use nodepanel_types::{
+    component::Component,
+    wire::{Endpoint, NodeFrame, Protocol},
+};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::{
@@ -60,10 +63,16 @@ fn targets(node: &Node, census: &Census) -> Vec<Target> {
     let target = |server: Arc<crate::server::Server>| {
         let run = server.observed().phase.run()?;
         let group = Group::of(&node.groups, server.id);
+        let traffic_of = (node.own_users && only_tcp(&server.desired().endpoints)).then_some(server.uid);
         let players = census.players(server.id, &run, now);
-        Some(Target { server: server.id, run, group, disk_bytes: server.disk_bytes(), players })
+        Some(Target { server: server.id, run, group, disk_bytes: server.disk_bytes(), traffic_of, players })
     };
     node.all().into_iter().filter_map(target).collect()
+}
+
+/// Whether a server with these endpoints has no other traffic worth the name than TCP's, which alone can be measured.
+fn only_tcp(endpoints: &[Endpoint]) -> bool {
+    !endpoints.is_empty() && endpoints.iter().all(|endpoint| endpoint.protocol == Protocol::Tcp)
 }
 
 fn report(node: &Node, components: &watch::Sender<Vec<Component>>) {

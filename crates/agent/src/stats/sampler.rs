@@ -9,7 +9,11 @@ use nodepanel_types::{
     wire::ServerSample,
 };
 
-use super::{Machine, tree};
+use super::{
+    Machine,
+    network::{Totals, Traffic},
+    tree,
+};
 use crate::{
     cgroup::{Group, Reading, Sensor},
     query::Players,
@@ -26,6 +30,8 @@ pub struct Target {
     pub group: Option<Group>,
     /// The size of its directory, as far as known.
     pub disk_bytes: Option<u64>,
+    /// The user whose TCP connections are all of its traffic, when there is such a one.
+    pub traffic_of: Option<u32>,
     /// Who plays, when the game told lately.
     pub players: Option<Players>,
 }
@@ -35,6 +41,7 @@ pub struct Target {
 pub struct Sampler {
     machine: Machine,
     meters: HashMap<ServerId, Meter>,
+    traffic: Traffic,
     units: tree::Units,
     buffer: Vec<u8>,
 }
@@ -44,20 +51,29 @@ struct Meter {
     run: Run,
     sensor: Option<Sensor>,
     last: Option<(Instant, Reading)>,
+    carried: Option<(Instant, Totals)>,
 }
 
 impl Sampler {
     /// A sampler for servers that lie in `data`.
     pub fn new(data: PathBuf) -> Self {
-        Self { machine: Machine::new(data), meters: HashMap::new(), units: tree::Units::read(), buffer: Vec::new() }
+        Self {
+            machine: Machine::new(data),
+            meters: HashMap::new(),
+            traffic: Traffic::default(),
+            units: tree::Units::read(),
+            buffer: Vec::new(),
+        }
     }
 
-    /// Measures the machine and `targets`. Blocks: about ten microseconds a server.
+    /// Measures the machine and `targets`. Blocks: about ten microseconds a server, and a few for every connection of
+    /// the machine.
     pub fn sample(&mut self, targets: &[Target], at: Timestamp) -> (NodeUsage, Vec<ServerSample>) {
         if self.meters.len() > targets.len() {
             let known: std::collections::HashSet<_> = targets.iter().map(|target| target.server).collect();
             self.meters.retain(|server, _| known.contains(server));
         }
+        self.traffic.look(&targets.iter().filter_map(|target| target.traffic_of).collect());
         let samples = targets.iter().map(|target| self.sample_one(target, at)).collect();
         (self.machine.usage(), samples)
     }
@@ -80,13 +96,14 @@ impl Sampler {
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a percentage")]
             Some((used as f64 / wall as f64 * 100.0) as f32)
         });
+        let network = target.traffic_of.and_then(|uid| meter.rates(self.traffic.totals(uid)?));
         let sample = Sample {
             at,
             cpu_percent,
             memory_bytes: reading.map(|reading| reading.memory_bytes),
             disk_bytes: target.disk_bytes,
-            network_in_bps: None,
-            network_out_bps: None,
+            network_in_bps: network.map(|(received, _)| received),
+            network_out_bps: network.map(|(_, sent)| sent),
             uptime_s: Some(at.since(target.run.started_at) / 1_000),
             players: target.players.map(|players| players.online),
             players_max: target.players.and_then(|players| players.max),
@@ -97,6 +114,17 @@ impl Sampler {
 
 impl Meter {
     fn new(target: &Target) -> Self {
-        Self { run: target.run, sensor: target.group.as_ref().and_then(Group::sensor), last: None }
+        Self { run: target.run, sensor: target.group.as_ref().and_then(Group::sensor), last: None, carried: None }
+    }
+
+    /// Bytes per second received and sent since the call before; `None` at the first.
+    fn rates(&mut self, (now, carried): (Instant, Totals)) -> Option<(u64, u64)> {
+        let (then, before) = self.carried.replace((now, carried))?;
+        let wall_us = now.duration_since(then).as_micros().max(1);
+        let rate = |now: u64, before: u64| {
+            let bytes = u128::from(now.checked_sub(before)?);
+            u64::try_from(bytes * 1_000_000 / wall_us).ok()
+        };
+        Some((rate(carried.received, before.received)?, rate(carried.sent, before.sent)?))
     }
 }

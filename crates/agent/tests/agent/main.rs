@@ -11,3 +11,4 @@ mod limits;
 mod players;
 mod recovery;
 mod requests;
+mod traffic;

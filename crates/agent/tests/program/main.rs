@@ -70,7 +70,8 @@ fn agent(data_dir: &str, clock: Arc<dyn Clock>) -> io::Result<()> {
 
 /// A game: says that it is ready, repeats what it reads, ends at `stop` and crashes at `crash`. The behaviour `crash`
 /// crashes at once, `count` writes numbered lines all the time, `deaf` does not end at `stop`, `hog` takes memory
-/// until somebody ends it, and `status` answers Minecraft's status ping at a port.
+/// until somebody ends it, `status` answers Minecraft's status ping at a
+/// port, and `echo` sends half of what it gets at a port back.
 fn game(behaviour: &[&str]) -> io::Result<()> {
     println!("ready to play as {} in {}", rustix::process::getuid().as_raw(), std::env::current_dir()?.display());
     match behaviour {
@@ -83,6 +84,11 @@ fn game(behaviour: &[&str]) -> io::Result<()> {
             let port = port.parse().map_err(io::Error::other)?;
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
             std::thread::spawn(move || status(&listener));
+        }
+        ["echo", port] => {
+            let port = port.parse().map_err(io::Error::other)?;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+            std::thread::spawn(move || echo(&listener));
         }
         _ => {}
     }
@@ -109,6 +115,14 @@ fn status(listener: &TcpListener) {
         let mut question = [0; 22];
         let reply = [&[length + 2, 0, length], json.as_bytes()].concat();
         let _ = asker.read_exact(&mut question).and_then(|()| asker.write_all(&reply));
+    }
+}
+
+fn echo(listener: &TcpListener) {
+    for peer in listener.incoming().flatten() {
+        let mut peer: TcpStream = peer;
+        let mut block = [0; 10_000];
+        while peer.read_exact(&mut block).is_ok() && peer.write_all(&block[..5_000]).is_ok() {}
     }
 }
 
