@@ -12,6 +12,7 @@ const sample = (second: number, cpu: number | null): Sample => ({
   network_out_bps: null,
   uptime_s: null,
   players: null,
+  players_max: null,
 });
 
 it('breaks the line where samples are missing', () => {

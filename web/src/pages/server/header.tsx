@@ -2,6 +2,7 @@
 import { Link } from '@tanstack/react-router';
 
 import type { ServerView } from '../../api/types';
+import { usePlayers } from '../../live/players';
 import { Copy } from '../../ui/copy';
 import { address, ago, clock, withLocalTimes } from '../../ui/format';
 import { AlertIcon, BackIcon } from '../../ui/icons';
@@ -35,8 +36,9 @@ export function ServerHeader({ server }: { server: ServerView }) {
 }
 
 function Players({ server }: { server: ServerView }) {
-  if (server.players === null) return null;
-  const { online, max } = server.players;
+  const players = usePlayers(server);
+  if (players === null) return null;
+  const { online, max } = players;
   return (
     <span className="muted">
       {online}

@@ -1,5 +1,6 @@
-/** A server's processor time and memory in a list: newest value in words, the last minute as a line. */
+/** A server's figures in a list: processor time and memory with the last minute as a line, and who plays. */
 import type { ServerView } from '../../api/types';
+import { usePlayers } from '../../live/players';
 import { useTicks } from '../../live/ticks';
 import { bytes, mebibytes, percent } from '../../ui/format';
 import { Sparkline } from '../../ui/sparkline';
@@ -30,6 +31,12 @@ export function MemoryFigure({ server }: { server: ServerView }) {
       </span>
     </span>
   );
+}
+
+export function PlayersFigure({ server }: { server: ServerView }) {
+  const players = usePlayers(server);
+  if (players === null) return <span className="muted">–</span>;
+  return `${players.online}${players.max === null ? '' : ` / ${players.max}`}`;
 }
 
 function newestSample(server: ServerView, ticks: ReturnType<typeof useTicks>) {

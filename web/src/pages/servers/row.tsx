@@ -7,7 +7,7 @@ import { Copy } from '../../ui/copy';
 import { address } from '../../ui/format';
 import { StateChip } from '../../ui/state_chip';
 import { Tip } from '../../ui/tip';
-import { CpuFigure, MemoryFigure } from './figures';
+import { CpuFigure, MemoryFigure, PlayersFigure } from './figures';
 import { PowerButtons } from './power';
 
 interface RowProps {
@@ -49,7 +49,7 @@ export const ServerRow = memo(function ServerRow({ server, index, showOwner, cho
         <MemoryFigure server={server} />
       </td>
       <td className="cell-players">
-        {server.players === null ? <span className="muted">–</span> : `${server.players.online}${server.players.max === null ? '' : ` / ${server.players.max}`}`}
+        <PlayersFigure server={server} />
       </td>
       <td className="cell-node">
         {server.node.name}
