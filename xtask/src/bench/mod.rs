@@ -31,6 +31,9 @@ pub struct Options {
     json: bool,
     /// Only the programs whose name contains this
     filter: Option<String>,
+    /// What the programs are told: `-- start` takes only that measurement of `nodepanel-bench`
+    #[arg(last = true)]
+    arguments: Vec<String>,
 }
 
 /// What a run prints with `--json`.
@@ -76,7 +79,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode>
     let mut results = Results { machine: Machine::here(), programs: Vec::new() };
     for program in &programs {
         eprintln!("  running {}", program.label());
-        let outcome = measure(workspace, program, &built);
+        let outcome = measure(workspace, program, &options.arguments, &built);
         let failure = outcome.as_ref().err().map(|error| format!("{error:#}"));
         let output = outcome.unwrap_or_default();
         results.programs.push(ProgramResult { program: program.label(), output, failure });
@@ -153,10 +156,16 @@ fn executable<'a>(workspace: &Workspace, program: &Program, built: &'a [Artifact
     built.iter().find(is_it)?.executable.as_deref()
 }
 
-fn measure(workspace: &Workspace, program: &Program, built: &[Artifact]) -> anyhow::Result<Output> {
+fn measure(
+    workspace: &Workspace,
+    program: &Program,
+    arguments: &[String],
+    built: &[Artifact],
+) -> anyhow::Result<Output> {
     let path = executable(workspace, program, built).context("cargo built no such program")?;
     let output = Command::new(path)
         .arg("--json")
+        .args(arguments)
         .env("NODEPANEL_BIN", workspace.binary("release"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
