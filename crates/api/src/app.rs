@@ -18,7 +18,7 @@ use tower_http::{
 use crate::{
     ApiState,
     docs_page::{self, DocsPage},
-    edge::{ApiError, render_problems, security_headers, stamp_requests},
+    edge::{ApiError, look_twice, render_problems, security_headers, stamp_requests},
     health, panel,
     session_renewal::renew_sessions,
     telemetry, v1,
@@ -46,6 +46,7 @@ pub fn router(state: ApiState) -> Router {
     // From here on, the last layer is the outermost.
     .layer(CatchPanicLayer::custom(after_panic))
     .layer(from_fn(renew_sessions))
+    .layer(from_fn_with_state(state.clone(), look_twice))
     .layer(from_fn(render_problems))
     .layer(CompressionLayer::new().compress_when(not_streams))
     .layer(from_fn(security_headers))

@@ -45,7 +45,7 @@ pub use list_query::ListQuery;
 pub use node::{Enrolments, Links};
 pub use nodes::{NodeError, NodeStream, Nodes};
 pub use observed::{Observed, Presence};
-pub use plane::{ControlPlane, Parts};
+pub use plane::{ControlPlane, Parts, Seen};
 pub use platform::{Platform, Readiness};
 pub use run::run;
 pub use secret::{HostToken, MasterKey, MasterKeyError, setup_token};

@@ -28,6 +28,10 @@ use crate::{
 /// How long a writer waits until it reads its own write. Longer only costs a reader a stale look.
 const READ_OWN_WRITE: Duration = Duration::from_millis(250);
 
+/// How much of the store an answer was given from.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen(Option<Revision>);
+
 /// What a control plane is made of.
 pub struct Parts {
     /// The store.
@@ -116,6 +120,22 @@ impl ControlPlane {
     /// Whether a node answers this API server.
     pub(crate) fn online(&self, node: NodeId) -> bool {
         self.observed.with(node, |picture| picture.is_some_and(crate::observed::NodePicture::online))
+    }
+
+    /// How much of the store this process knows now.
+    pub fn seen(&self) -> Seen {
+        Seen(self.tables.freshness().revision)
+    }
+
+    /// Whether the store holds more than `seen`, and this process knows it now. `false` also when the store cannot be
+    /// asked: then what is known is all there is to answer from.
+    pub async fn has_caught_up(&self, seen: Seen) -> bool {
+        let Ok(Ok(newest)) = tokio::time::timeout(READ_OWN_WRITE, self.store.revision()).await else { return false };
+        if seen.0.is_some_and(|seen| seen >= newest) {
+            return false;
+        }
+        self.see(newest).await;
+        true
     }
 
     /// Waits until this process has seen a write of its own.

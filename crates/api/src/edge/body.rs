@@ -15,7 +15,7 @@ use nodepanel_types::{
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::{ApiError, Caller, caller};
+use super::{ApiError, Caller, KeptBody, caller};
 use crate::ApiState;
 
 /// How long a body may take to arrive.
@@ -63,11 +63,12 @@ pub async fn read(request: Request) -> Result<Bytes, ApiError> {
     if declared > API_BODY_BYTES {
         return Err(too_large());
     }
+    let kept = request.extensions().get::<KeptBody>().cloned();
     let reading = axum::body::to_bytes(request.into_body(), API_BODY_BYTES);
     let read = tokio::time::timeout(PATIENCE, reading).await.map_err(|_| {
         ApiError::new(ProblemCode::Malformed, "The request's body did not arrive in time; nothing was changed.")
     })?;
-    read.map_err(|error| {
+    let read = read.map_err(|error| {
         let broken =
             std::error::Error::source(&error).is_none_or(|source| !source.to_string().contains("length limit"));
         if broken {
@@ -75,7 +76,11 @@ pub async fn read(request: Request) -> Result<Bytes, ApiError> {
         } else {
             too_large()
         }
-    })
+    })?;
+    if let Some(kept) = kept {
+        kept.keep(&read);
+    }
+    Ok(read)
 }
 
 /// The body as a `T`. No body at all reads as JSON `null`, so that writes without one need none.
@@ -96,14 +101,17 @@ pub fn parse<T: DeserializeOwned + 'static>(headers: &HeaderMap, bytes: &[u8]) -
         ));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| complaint(&error))?;
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| complaint(&error, bytes))?;
     reader.end().map_err(|error| ApiError::new(ProblemCode::Malformed, format!("After the JSON value: {error}.")))?;
     Ok(value)
 }
 
-fn complaint(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+fn complaint(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) -> ApiError {
     let inner = error.inner();
-    if inner.is_syntax() || inner.is_eof() {
+    // A number where a word is due counts as bad syntax, too; only a reader that wants nothing knows the difference.
+    let is_json =
+        || std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+    if (inner.is_syntax() || inner.is_eof()) && !is_json() {
         return ApiError::new(ProblemCode::Malformed, format!("The body is not valid JSON: {inner}."));
     }
     let text = inner.to_string();

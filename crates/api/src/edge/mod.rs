@@ -9,6 +9,7 @@ mod path;
 mod problem;
 mod query;
 mod request_id;
+mod second_look;
 
 pub use body::Asked;
 pub use caller::{Caller, client_address, is_secure};
@@ -19,3 +20,4 @@ pub use path::Id;
 pub use problem::{ApiError, ProblemResponses, render_problems};
 pub use query::Query;
 pub use request_id::{RequestIdExt, stamp_requests};
+pub use second_look::{KeptBody, look_twice};

@@ -64,6 +64,11 @@ pub async fn render_problems(request: Request, next: Next) -> Response {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::new(ProblemCode::TooLarge, "The request's body is larger than this address takes.")
             }
+            // The one bare refusal of the router's parts: a websocket was asked for without the words for it.
+            StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => {
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                Problem::new(ProblemCode::Malformed, format!("{path} is a websocket; open it as one."))
+            }
             _ => return response,
         },
     };

@@ -46,6 +46,9 @@ impl ControlPlane {
         let mut complaints = Complaints::default();
         let name = complaints.check("name", display_name(&body.name)).unwrap_or_default();
         complaints.finish()?;
+        if self.tables.users.get(&user).is_none() {
+            return Err(ControlError::NotFound { kind: "user", id: user.to_string() });
+        }
         if self.tables.api_keys.count(|key| key.user == user) >= MOST {
             return Err(ControlError::InUse(format!("A user can have {MOST} keys; revoke one that is not needed.")));
         }

@@ -45,7 +45,7 @@ impl ControlPlane {
         if let Some(expected) = body.generation
             && expected != server.generation
         {
-            return Err(ControlError::StateForbids(
+            return Err(ControlError::Changed(
                 "The server was changed since you looked at it. Look again, and repeat your change if it is still right."
                     .to_owned(),
             ));

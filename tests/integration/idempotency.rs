@@ -1,0 +1,95 @@
+//! A write that is repeated happens once, whoever answers and whoever was killed in between.
+
+use std::{collections::BTreeSet, thread};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, Game, Installation, fresh_key};
+
+#[test]
+fn a_repeated_write_is_answered_like_the_first() {
+    let installation = Installation::start();
+    let admin = installation.admin();
+    let key = fresh_key();
+    let body = json!({"name": "fra-1"});
+    let first = admin.keyed("POST", "/api/v1/nodes", &body, &key).expect(201);
+    // Requests reach the API servers in turn, so some of these are answered by the other one.
+    for _ in 0..12 {
+        assert_eq!(admin.keyed("POST", "/api/v1/nodes", &body, &key).expect(201), first);
+    }
+    for name in ["api-1", "api-2"] {
+        installation.kill9_and_wait(name);
+    }
+    assert_eq!(admin.keyed("POST", "/api/v1/nodes", &body, &key).expect(201), first);
+    let other = admin.keyed("POST", "/api/v1/nodes", &json!({"name": "fra-2"}), &key);
+    assert_eq!((other.status, other.problem().as_str()), (422, "key-reused"));
+    // The key belongs to its owner: another person may use the same.
+    let id = admin.post(
+        "/api/v1/users",
+        &json!({"email": "b@example.org", "password": crate::harness::PASSWORD, "role": "administrator"}),
+    );
+    id.expect(201);
+    let second = installation.anyone().sign_in("b@example.org", crate::harness::PASSWORD);
+    let theirs = second.keyed("POST", "/api/v1/nodes", &json!({"name": "fra-3"}), &key).expect(201);
+    assert_ne!(theirs["id"], first["id"]);
+    assert_eq!(admin.list("/api/v1/nodes").len(), 3, "this host, fra-1 and fra-3");
+}
+
+fn all_at_once(client: &Client, requests: &[(Value, String)]) -> Vec<Answer> {
+    thread::scope(|scope| {
+        let sent: Vec<_> = requests
+            .iter()
+            .map(|(body, key)| scope.spawn(|| client.keyed("POST", "/api/v1/servers", body, key)))
+            .collect();
+        sent.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn fifty_creates_with_one_key_make_one_server() {
+    let installation = Installation::start();
+    let admin = installation.admin();
+    let body = Game::echo_body(&admin, "once");
+    let key = fresh_key();
+    let answers = all_at_once(&admin, &vec![(body.clone(), key.clone()); 50]);
+    let mut ids = BTreeSet::new();
+    for answer in &answers {
+        if answer.status == 201 {
+            ids.insert(answer.json()["id"].to_string());
+        } else {
+            assert_eq!(answer.problem(), "key-in-progress");
+        }
+    }
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert_eq!(admin.list("/api/v1/servers").len(), 1);
+    let again = admin.keyed("POST", "/api/v1/servers", &body, &key).expect(201);
+    assert!(ids.contains(&again["id"].to_string()));
+}
+
+#[test]
+fn as_many_servers_as_there_are_ports() {
+    const FREE: usize = 7;
+    let installation = Installation::start();
+    let admin = installation.admin();
+    let node = admin.list("/api/v1/nodes")[0]["id"].as_str().unwrap().to_owned();
+    let address =
+        admin.get(&format!("/api/v1/nodes/{node}/allocations?limit=1")).expect(200)["items"][0]["address"].clone();
+    let address = address.as_str().unwrap();
+    let taken = format!("/api/v1/nodes/{node}/allocations?address={address}&ports={}-25664", 25565 + FREE);
+    admin.delete(&taken).expect(204);
+    let requests: Vec<_> = (0..30).map(|n| (Game::echo_body(&admin, &format!("server {n}")), fresh_key())).collect();
+    let answers = all_at_once(&admin, &requests);
+    let mut ports = BTreeSet::new();
+    for answer in &answers {
+        if answer.status == 201 {
+            assert!(ports.insert(answer.json()["endpoints"][0]["port"].as_u64().unwrap()), "a port was given twice");
+        } else {
+            answer.problem();
+            assert!(matches!(answer.status, 409 | 422), "{}", answer.text());
+            assert!(answer.text().contains("port"), "{}", answer.text());
+        }
+    }
+    assert_eq!(ports.len(), FREE, "{ports:?}");
+    assert_eq!(admin.list("/api/v1/servers").len(), FREE);
+    assert_eq!(admin.list("/api/v1/nodes")[0]["ports_used"], FREE);
+}

@@ -1,0 +1,21 @@
+//! Tests of a whole NodePanel: real processes that are killed for real, real sockets, a real game with a real player.
+//!
+//! `harness` starts an installation and acts as its users; every other module is about one thing that they rely on.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails; clippy's exemption covers test functions but not the harness"
+)]
+
+mod authorization;
+mod bad_input;
+mod command_line;
+mod drills;
+mod game_goes_on;
+mod harness;
+mod idempotency;
+mod lifecycle;
+mod outage;
+mod routes;
+mod sessions;
