@@ -12,14 +12,12 @@ use nodepanel_types::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::installation::{GAME_ADDRESS, Installation, new_server};
+use crate::installation::{ASKED_ALL, GAME_ADDRESS, Installation, new_server};
 
 /// Copies in one transaction: each is two entries.
 const AT_ONCE: usize = 60;
 /// How long the API servers may take to see the copies.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A new connection goes to either API server; after this many equal answers in a row both have been asked.
-const ROUNDS_IN_A_ROW: usize = 16;
 
 /// Makes a server on a node without a machine, and `count` copies of it; answers the copies.
 pub async fn fill(installation: &Installation, count: u16) -> anyhow::Result<Vec<ServerId>> {
@@ -36,7 +34,7 @@ pub async fn fill(installation: &Installation, count: u16) -> anyhow::Result<Vec
     // The API servers follow the store; both must know all of them before anything is measured.
     let deadline = Instant::now() + PATIENCE;
     let mut in_a_row = 0;
-    while in_a_row < ROUNDS_IN_A_ROW {
+    while in_a_row < ASKED_ALL {
         let mut client = installation.client().await?;
         let page: Page<Value> = client.get("/api/v1/servers?limit=1").await?;
         in_a_row = if page.total == u64::from(count) + 1 { in_a_row + 1 } else { 0 };

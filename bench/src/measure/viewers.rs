@@ -14,7 +14,7 @@ use nodepanel_types::{
 use tokio::time::timeout;
 
 use crate::{
-    clock::millis_between,
+    clock::{millis_between, nanos},
     console::Console,
     figure::Figure,
     installation::{Installation, wait_for},
@@ -77,15 +77,12 @@ impl View {
 
 /// Reads one flood to its last line.
 async fn view(console: &mut Console) -> anyhow::Result<View> {
-    let mut view = View { begin: 0, end: 0, lines: 0, missed: 0 };
+    let mut view = View { begin: nanos(), end: 0, lines: 0, missed: 0 };
     while view.lines + view.missed < LINES {
         let (came, text) = console.message().await?;
         for frame in text.lines() {
             // Cheap on purpose: the viewers share the machine with what they measure.
             if frame.starts_with("{\"n\"") && frame.contains("Somebody walked") {
-                if view.lines == 0 {
-                    view.begin = came;
-                }
                 view.lines += 1;
                 view.end = came;
             } else if frame.starts_with("{\"gap\"")
