@@ -98,6 +98,9 @@ mod tests {
         let mut named = Vec::new();
         for template in std::fs::read_dir(templates).unwrap() {
             let path = template.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
             let template: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
             let list = |key: &str| template.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
             named.extend(list("packages").iter().filter_map(|package| Some(package.as_str()?.to_owned())));
