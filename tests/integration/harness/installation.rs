@@ -180,7 +180,7 @@ impl Installation {
         let host = self.host_key();
         let mut good = 0;
         wait_for("the node to answer", PATIENCE, || {
-            let online = host.get("/api/v1/nodes").json()["items"][0]["presence"]["state"] == "online";
+            let online = host.get("/api/v1/overview").json()["nodes_online"] == 1;
             good = if online { good + 1 } else { 0 };
             (good >= 6).then_some(())
         });

@@ -128,6 +128,10 @@ impl Board {
     pub(super) fn hello(&self, session: &SessionFacts, hello: &Hello) -> bool {
         let now = self.clock.now();
         let mut state = self.lock();
+        // A hello may be read after the end of its connection: a link noted now would never be seen to end.
+        if session.stop.is_cancelled() {
+            return true;
+        }
         state.clock_ahead_ms = Some(hello.now.as_millis().saturating_sub(now.as_millis()));
         let key = (hello.instance, session.purpose);
         let has = state.links.get(&key).map(|held| held.session.certificate == session.certificate);
@@ -161,6 +165,7 @@ impl Board {
     /// A connection has ended; `instance` if it had said hello.
     pub(super) fn ended(&self, session: &SessionFacts, instance: Option<WorkerId>, goodbye: Option<&Goodbye>) {
         let mut state = self.lock();
+        session.stop.cancel();
         let now = Instant::now();
         let unwanted =
             goodbye.filter(|goodbye| matches!(goodbye.reason, GoodbyeReason::Superseded | GoodbyeReason::NotAdmitted));

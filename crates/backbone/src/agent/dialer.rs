@@ -155,6 +155,8 @@ impl Dialling {
                     tokio::select! {
                         _ = news.changed() => {}
                         _ = identity.changed() => {}
+                        // The end of a link that had not settled is no news, and must not go unnoticed for ever.
+                        () = sleep(self.shared.timing.settled) => {}
                     }
                     (self.failures, self.streak) = (0, 0);
                 }
