@@ -31,7 +31,7 @@ fn every_write_refuses_what_is_no_proper_json() {
         let json = "application/json";
         for (name, content_type, body, code) in [
             ("half an object", json, &b"{\"name\":"[..], ""),
-            ("invalid UTF-8", json, &b"{\"name\":\"\xc3\x28\"}"[..], "malformed"),
+            ("invalid UTF-8", json, &b"{\"name\":\"\xc3\x28\"}"[..], ""),
             ("two values", json, &b"{} {}"[..], ""),
             ("text", "text/plain", &b"name=x"[..], "unsupported-media-type"),
             ("a form", "application/x-www-form-urlencoded", &b"name=x"[..], "unsupported-media-type"),

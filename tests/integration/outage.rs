@@ -167,10 +167,12 @@ fn a_damaged_store_is_reported_and_left_alone() {
             fs::remove_file(path).unwrap();
         }
         fs::write(&store, &damage).unwrap();
+        let log = installation.data_dir().join("logs/api-1.log");
+        let seen = fs::read_to_string(&log).unwrap_or_default().len();
         installation.up();
         let report = wait_for("a report of the damage", PATIENCE, || {
-            let log = fs::read_to_string(installation.data_dir().join("logs/api-1.log")).unwrap_or_default();
-            log.lines().find(|line| line.contains("is damaged")).map(str::to_owned)
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            log[seen..].lines().find(|line| line.contains("is damaged")).map(str::to_owned)
         });
         println!("{what}: {report}");
         assert!(report.contains("store.db"), "{report}");
