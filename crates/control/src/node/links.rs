@@ -64,7 +64,15 @@ impl Nodes for Links {
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.unwrap_or_default())
             .map_err(|error| NodeError::Broken(error.to_string()))?;
-        let response = link.request(request, deadline).await.map_err(|error| self.meaning(node, error))?;
+        let response = match link.request(request.clone(), deadline).await {
+            // The link was being replaced and this was not sent: the newest link takes it.
+            Err(error) if !error.maybe_delivered() => {
+                let newest = self.registry.link(node).ok_or_else(|| self.silent(node))?;
+                newest.request(request, deadline).await
+            }
+            outcome => outcome,
+        };
+        let response = response.map_err(|error| self.meaning(node, error))?;
         if response.status().is_success() {
             return Ok(response.into_body());
         }
