@@ -324,13 +324,8 @@ impl Phase {
 /// `phase` is the last known one; `reachable` says whether the node answers. A wish is durable and reaches the
 /// node when it is back, so an unreachable node forbids nothing by itself; what is already so is refused.
 pub fn allowed(action: PowerAction, phase: Option<&Phase>, reachable: bool) -> Result<(), String> {
-    let Some(phase) = phase else {
-        return match action {
-            PowerAction::Start if !reachable => Ok(()),
-            _ if reachable => Err("The node has not reported this server yet; this takes a moment.".to_owned()),
-            _ => Err("The node has never reported this server, and does not answer now.".to_owned()),
-        };
-    };
+    // Not knowing forbids nothing: the wish is kept, and the node decides when it hears of it.
+    let Some(phase) = phase else { return Ok(()) };
     if !reachable {
         return Ok(());
     }
