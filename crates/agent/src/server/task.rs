@@ -303,6 +303,10 @@ impl Task {
             return;
         }
         let (process, installing) = (self.process_now(), self.installing());
+        if matches!(process, Process::Ended { .. }) {
+            // How it ended is taken note of next; until then the reason would be that of an earlier end.
+            return;
+        }
         let phase = plan::phase(self.view(&process, &installing));
         let now = self.node.clock.now();
         let notice = self.notice();
