@@ -31,7 +31,7 @@ use crate::{
     events::Hub,
     facts::{self, Machine},
     handler::Endpoints,
-    home::Home,
+    home::{ELSEWHERE, Home},
     install, links, measure,
     node::Node,
     plan::Note,
@@ -60,6 +60,8 @@ pub struct AgentConfig {
     pub installs_at_once: usize,
     /// Give each server a user of its own; needs root. `None`: if we are root.
     pub own_users: Option<bool>,
+    /// Where servers are kept whose own users cannot reach them below the data directory.
+    pub elsewhere: PathBuf,
     /// Set limits with control groups where that is possible.
     pub limits: bool,
     /// This boot of the machine; `None` asks the kernel.
@@ -79,6 +81,7 @@ impl AgentConfig {
             stagger: Duration::from_millis(500),
             installs_at_once: 2,
             own_users: None,
+            elsewhere: PathBuf::from(ELSEWHERE),
             limits: true,
             boot: None,
             timing: LinkTiming::default(),
@@ -202,7 +205,7 @@ type Prepared = (Home, Db, Hierarchies, Machine);
 
 /// What must be there before anything else. Blocks.
 fn prepare(config: &AgentConfig, own_users: bool, ids: &dyn IdSource) -> Result<Prepared, AgentError> {
-    let home = Home::open(&config.data_dir, own_users, ids)?;
+    let home = Home::open(&config.data_dir, own_users, &config.elsewhere, ids)?;
     let db = Db::open(&home.layout.database())?;
     let groups = if config.limits { Hierarchies::detect() } else { Hierarchies::none() };
     let mut machine = Machine::read(own_users);

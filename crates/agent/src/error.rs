@@ -21,6 +21,14 @@ pub enum AgentError {
         /// Which.
         path: PathBuf,
     },
+    /// The servers' files are elsewhere, and not there.
+    #[error("the game servers' files were in {}, which is not there: mount it or put it back. To begin without them, remove the link {}", target.display(), link.display())]
+    ServersGone {
+        /// The link in the data directory.
+        link: PathBuf,
+        /// Where it leads to.
+        target: PathBuf,
+    },
     /// Its database cannot be opened.
     #[error(transparent)]
     Database(#[from] DbError),

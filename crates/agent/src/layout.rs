@@ -5,7 +5,7 @@
 //!   agent.db                   desired state, progress, journal, statistics
 //!   join-token                 one-time permission to become a node; removed when used
 //!   identity/                  key and certificate
-//!   servers/<id>/              one server
+//!   servers/<id>/              one server; `servers` may be a link, see `home::servers`
 //!     files/                   the game's: its home and working directory
 //!     shim/                    root's: what the shim of the current run needs and leaves behind
 //!     log/                     root's: the console, numbered
@@ -22,12 +22,20 @@ use nodepanel_types::ServerId;
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    servers: PathBuf,
 }
 
 impl Layout {
     /// The layout below `data_dir`, the installation's data directory.
     pub fn new(data_dir: &Path) -> Self {
-        Self { root: data_dir.join("agent") }
+        let root = data_dir.join("agent");
+        Self { servers: root.join("servers"), root }
+    }
+
+    /// The same, with the servers at `servers`: where they are when links are followed.
+    #[must_use]
+    pub fn with_servers(self, servers: PathBuf) -> Self {
+        Self { servers, ..self }
     }
 
     /// The agent's own directory.
@@ -51,13 +59,18 @@ impl Layout {
     }
 
     /// The directory of all servers.
-    pub fn servers(&self) -> PathBuf {
-        self.root.join("servers")
+    pub fn servers(&self) -> &Path {
+        &self.servers
     }
 
     /// The directories of one server.
     pub fn server(&self, server: ServerId) -> ServerLayout {
-        ServerLayout { root: self.servers().join(server.to_string()) }
+        Self::server_in(&self.servers.join(server.to_string()))
+    }
+
+    /// The directories of the server whose directory is `root`.
+    pub fn server_in(root: &Path) -> ServerLayout {
+        ServerLayout { root: root.to_owned() }
     }
 }
 

@@ -33,3 +33,4 @@ mod stats;
 pub use agent::{Agent, AgentConfig};
 pub use error::AgentError;
 pub use handler::Endpoints;
+pub use home::{ELSEWHERE, ServersPlace, closed_directory, survey};

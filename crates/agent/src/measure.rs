@@ -26,7 +26,7 @@ const DISK_SHARE: u32 = 20;
 /// Samples every server that runs, once a second, until the agent ends, with the players of `census`; tells the links,
 /// and `components` of the shims.
 pub async fn every_second(node: Arc<Node>, census: Arc<Census>, components: watch::Sender<Vec<Component>>) {
-    let mut sampler = Some(Sampler::new(node.layout.servers()));
+    let mut sampler = Some(Sampler::new(node.layout.servers().to_owned()));
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let closing = node.closing.clone();

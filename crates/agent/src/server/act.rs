@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     cgroup::Group,
+    home::make_passable,
     install,
     node::Node,
     plan::{self, End, Step},
@@ -273,7 +274,7 @@ pub(crate) async fn make_home(node: &Node, server: &Arc<Server>) -> io::Result<(
     let (root, files) = (server.layout.root().to_owned(), server.layout.files());
     let owner = node.own_users.then_some(server.uid);
     let work = move || {
-        fs::DirBuilder::new().recursive(true).mode(0o711).create(&root)?;
+        make_passable(&root)?;
         match fs::DirBuilder::new().mode(0o750).create(&files) {
             Ok(()) => {
                 if let Some(id) = owner {

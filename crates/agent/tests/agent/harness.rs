@@ -58,6 +58,7 @@ impl IdSource for SystemIds {
 /// A data directory; what still runs in it is ended with it.
 pub struct Home {
     directory: tempfile::TempDir,
+    data: PathBuf,
 }
 
 impl Home {
@@ -65,11 +66,26 @@ impl Home {
         let directory = tempfile::tempdir().unwrap();
         // Servers run as users of their own and must be able to come here.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        Self { directory }
+        let data = directory.path().join("data");
+        fs::create_dir(&data).unwrap();
+        Self { directory, data }
     }
 
+    /// The data directory.
     pub fn path(&self) -> &Path {
+        &self.data
+    }
+
+    /// A directory for whatever else a test needs, through which every user may pass.
+    pub fn beside(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Moves the data directory, below `to`.
+    pub fn move_data(&mut self, to: &Path) {
+        let new = to.join("data");
+        fs::rename(&self.data, &new).unwrap();
+        self.data = new;
     }
 
     pub fn server(&self, server: ServerId) -> PathBuf {
@@ -79,6 +95,7 @@ impl Home {
     pub fn config(&self) -> AgentConfig {
         let mut config = AgentConfig::new(self.path().to_owned(), PathBuf::from(PROGRAM), "test".to_owned());
         config.stagger = Duration::from_millis(10);
+        config.elsewhere = self.beside().join("elsewhere");
         config
     }
 

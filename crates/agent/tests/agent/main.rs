@@ -9,6 +9,7 @@ mod install;
 mod life;
 mod limits;
 mod players;
+mod private;
 mod recovery;
 mod requests;
 mod traffic;
