@@ -10,7 +10,9 @@
 
 mod authorization;
 mod bad_input;
+mod closed_output;
 mod command_line;
+mod damaged_store;
 mod drills;
 mod game_goes_on;
 mod harness;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A worker looks for `<DATA_DIR>/<name>.<behaviour>`: `crash` makes it end at once, `hang` blocks its event loop,
-//! `stubborn` makes it ignore that it is asked to end. The third worker is an agent; asked to stop its game servers,
+//! `stubborn` makes it ignore that it is asked to end, `unready` makes it say that it cannot work. The third worker is an agent; asked to stop its game servers,
 //! it writes `<DATA_DIR>/agent.stopped`.
 
 use std::{
@@ -91,6 +91,11 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
         worker.env = vec![("DATA_DIR".into(), data_dir.into())];
         worker.sockets = vec!["http".to_owned()];
         worker.timing = Timing {
+            ready: if told(data_dir, &worker.name, "unready") {
+                Duration::from_millis(300)
+            } else {
+                Timing::default().ready
+            },
             drain: Duration::from_millis(500),
             terminate: Duration::from_millis(500),
             backoff: Backoff { cap: Duration::from_millis(500), ..Backoff::OWN_PARTS },
@@ -119,10 +124,14 @@ fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Resul
     })
 }
 
+fn told(directory: &Path, name: &str, behaviour: &str) -> bool {
+    directory.join(format!("{name}.{behaviour}")).exists()
+}
+
 async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
     let name = env::var("NODEPANEL_WORKER")?;
     let directory = PathBuf::from(env::var_os("DATA_DIR").ok_or("DATA_DIR is not set")?);
-    let told_to = |behaviour: &str| directory.join(format!("{name}.{behaviour}")).exists();
+    let told_to = |behaviour: &str| told(&directory, &name, behaviour);
     if told_to("crash") {
         return Err("told to crash".into());
     }
@@ -132,6 +141,10 @@ async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
     let worker = Worker::from_env(about, &inherited.sockets)?;
     let socket = inherited.sockets.get("http").ok_or("was given no socket")?;
     let listener = TcpListener::from_std(socket.try_clone()?)?;
+    while told_to("unready") {
+        worker.not_ready("the store is damaged");
+        sleep(Duration::from_millis(20)).await;
+    }
     worker.ready();
     let mut terminated = signal(SignalKind::terminate())?;
     loop {

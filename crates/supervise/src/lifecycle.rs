@@ -4,7 +4,7 @@
 //! ```text
 //!            Start                 Ready
 //!  Waiting ────────▶ Starting ──────────────▶ Serving ◀──▶ Degraded
-//!     ▲                │ ▲                        │
+//!     ▲                │ ▲  └───── NotReady ──────┼───────────▲
 //!     │          Ended │ │ the delay is over      │ Ended
 //!     │                ▼ │                        │
 //!     │            BackingOff ◀───────────────────┘
@@ -14,7 +14,9 @@
 //! ```
 //!
 //! Invariants: at most one process exists per worker; an end that nobody asked for is always followed by a start,
-//! after at most `Backoff::cap`; a process that is asked to end is ended, after at most `drain + terminate`.
+//! after at most `Backoff::cap`; a process that is asked to end is ended, after at most `drain + terminate`; a process
+//! that shows that it lives and says why it cannot work is left to it, however long that takes: another one would meet
+//! the same disk, and know no better.
 
 use std::{
     collections::VecDeque,
@@ -224,6 +226,11 @@ impl Lifecycle {
         matches!(self.phase, Phase::Starting { .. } | Phase::Serving | Phase::Degraded { .. } | Phase::Ending { .. })
     }
 
+    /// Whether the present process has ever said that it is ready.
+    pub const fn was_ready(&self) -> bool {
+        self.ready_at.is_some()
+    }
+
     /// Whether those that come after it may start.
     pub const fn is_serving(&self) -> bool {
         matches!(self.phase, Phase::Serving)
@@ -268,7 +275,8 @@ impl Lifecycle {
             }
             Input::Ready => self.ready(now),
             Input::NotReady(reason) => {
-                if matches!(self.phase, Phase::Serving | Phase::Degraded { .. }) {
+                // From its first word on, a reason takes the place of the deadline: only silence is judged from there.
+                if matches!(self.phase, Phase::Starting { .. } | Phase::Serving | Phase::Degraded { .. }) {
                     self.phase = Phase::Degraded { reason };
                 }
                 Vec::new()
@@ -365,8 +373,7 @@ impl Lifecycle {
 
     fn ready(&mut self, now: Instant) -> Vec<Action> {
         match self.phase {
-            Phase::Starting { .. } => self.ready_at = Some(now),
-            Phase::Degraded { .. } => {}
+            Phase::Starting { .. } | Phase::Degraded { .. } => self.ready_at = self.ready_at.or(Some(now)),
             _ => return Vec::new(),
         }
         self.phase = Phase::Serving;

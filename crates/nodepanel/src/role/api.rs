@@ -44,6 +44,8 @@ use crate::{
 const FINISH: Duration = Duration::from_secs(5);
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long the reading of the store may take before that is worth a word.
+const LOADED: Duration = Duration::from_secs(3);
 /// The pause between two tries to open a store that cannot be opened now.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -64,9 +66,13 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
     let http = socket(&mut inherited, "http", config.http.listen)?;
     let link = socket(&mut inherited, "link", config.link_listen())?;
 
-    let master = MasterKey::load_or_create(data_dir.path(), &*ids)?;
-    let store = open_store(data_dir, &worker).await;
-    let installation = open_installation(&store, &master, &clock, &ids, &worker).await?;
+    let master = insist(&worker, async || MasterKey::load_or_create(data_dir.path(), &*ids)).await;
+    let Some(master) = master else { return Ok(()) };
+    let store = insist(&worker, async || SqliteBackend::open_async(SqliteOptions::new(data_dir.store())).await).await;
+    let Some(store) = store else { return Ok(()) };
+    let store: Arc<dyn Backend> = Arc::new(store);
+    let open = async || Installation::open(&store, &master, Arc::clone(&clock), Arc::clone(&ids)).await;
+    let Some(installation) = insist(&worker, open).await else { return Ok(()) };
     let registry = Registry::new(Arc::clone(&clock), LinkTiming::default());
     let components = Components::follow(worker.clone(), Arc::clone(&clock));
     let advertised =
@@ -93,7 +99,9 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
         registry,
     })?;
 
-    plane.loaded(Duration::from_secs(30)).await.context("the store cannot be read")?;
+    if insist(&worker, async || plane.loaded(LOADED).await).await.is_none() {
+        return Ok(());
+    }
     complete(data_dir, config, &plane, &http).await;
     let (drain, draining) = watch::channel(false);
     let app = router(ApiState {
@@ -155,43 +163,35 @@ fn address_of(socket: &TcpListener) -> anyhow::Result<LinkAddress> {
     Ok(address.to_string().parse()?)
 }
 
-/// Opens the store, however long that takes: a damaged or full disk is reported and looked at again, because ending
-/// would only be the same with more noise.
-async fn open_store(data_dir: &DataDir, worker: &Worker) -> Arc<dyn Backend> {
+/// Tries until it succeeds, telling the supervisor why it does not: a damaged or full disk, a missing key or a slow
+/// store is looked at again, because ending would only be the same with more noise. `None` when this process was asked
+/// to end meanwhile.
+async fn insist<T, E: std::error::Error>(worker: &Worker, mut attempt: impl AsyncFnMut() -> Result<T, E>) -> Option<T> {
     let mut said = String::new();
-    loop {
-        match SqliteBackend::open_async(SqliteOptions::new(data_dir.store())).await {
-            Ok(store) => return Arc::new(store),
-            Err(error) => {
-                let reason = error.to_string();
+    let trying = async {
+        loop {
+            let error = match attempt().await {
+                Ok(done) => return done,
+                Err(error) => error,
+            };
+            let mut reason = error.to_string();
+            let mut cause = error.source();
+            while let Some(deeper) = cause {
+                reason = format!("{reason}: {deeper}");
+                cause = deeper.source();
+            }
+            if reason != said {
+                tracing::error!("{reason}; trying again until it works");
                 worker.not_ready(reason.clone());
-                if reason != said {
-                    tracing::error!(%error, "the store cannot be opened; trying again until it can");
-                    said = reason;
-                }
-                tokio::time::sleep(RETRY).await;
+                said = reason;
             }
+            tokio::time::sleep(RETRY).await;
         }
-    }
-}
-
-async fn open_installation(
-    store: &Arc<dyn Backend>,
-    master: &MasterKey,
-    clock: &Arc<dyn Clock>,
-    ids: &Arc<dyn IdSource>,
-    worker: &Worker,
-) -> anyhow::Result<Installation> {
-    loop {
-        match Installation::open(store, master, Arc::clone(clock), Arc::clone(ids)).await {
-            Ok(installation) => return Ok(installation),
-            Err(nodepanel_control::BootstrapError::Store(error)) if error.is_retryable() => {
-                worker.not_ready(error.to_string());
-                tracing::warn!(%error, "the installation cannot be opened yet");
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
+    };
+    tokio::select! {
+        done = trying => Some(done),
+        () = worker.drain_asked() => None,
+        () = crate::role::terminated() => None,
     }
 }
 

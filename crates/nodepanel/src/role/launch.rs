@@ -14,6 +14,6 @@ pub fn if_asked() -> Option<ExitCode> {
     }
     let spec = arguments.next()?;
     let error = nodepanel_shim::launch(Path::new(&spec));
-    eprintln!("The game could not be started: {error}.");
+    crate::cli::output::note(format_args!("The game could not be started: {error}."));
     Some(ExitCode::from(126))
 }

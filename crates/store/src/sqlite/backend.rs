@@ -66,6 +66,12 @@ impl SqliteBackend {
         })
     }
 
+    /// Reads the store at `path` through and says what is wrong with it. Changes nothing, and may be called while no
+    /// process has it open. Blocks for as long as reading the file takes.
+    pub fn inspect(path: &Path) -> Result<(), StoreError> {
+        file::inspect(path, SqliteOptions::new(path).deadline)
+    }
+
     /// Opens the store without blocking the calling task.
     pub async fn open_async(options: SqliteOptions) -> Result<Self, StoreError> {
         tokio::task::spawn_blocking(move || Self::open(&options)).await.unwrap_or_else(|error| {

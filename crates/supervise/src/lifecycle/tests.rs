@@ -191,3 +191,54 @@ fn a_stubborn_process_is_asked_then_told_then_killed() {
     assert!(life.step(now, Input::Ended(Ending::Killed { signal: 9 })).is_empty());
     assert_eq!(life.state(), ComponentState::Stopped);
 }
+
+#[test]
+fn a_worker_that_lives_and_says_why_it_is_not_ready_is_left_to_it() {
+    let mut world = World::new();
+    world.give(Input::Connected);
+    world.give(Input::NotReady("the store is damaged".to_owned()));
+    for _ in 0..600 {
+        world.pass(Duration::from_millis(200), false);
+        world.give(Input::Alive);
+    }
+    assert_eq!(world.life.past().restarts, 0);
+    assert_eq!(world.life.state(), ComponentState::Degraded);
+    assert_eq!(world.life.detail().as_deref(), Some("the store is damaged"));
+    assert!(!world.life.was_ready());
+    world.give(Input::Ready);
+    assert_eq!(world.life.phase(), &Phase::Serving);
+    assert!(world.life.was_ready());
+}
+
+#[test]
+fn a_reason_protects_from_the_deadline_and_not_from_silence() {
+    let mut world = World::new();
+    world.give(Input::Connected);
+    world.give(Input::NotReady("the store is damaged".to_owned()));
+    world.pass(Duration::from_millis(700), false);
+    assert_eq!(world.life.past().restarts, 1);
+    assert_eq!(world.life.past().last_exit.as_deref(), Some("hung: its event loop gave no sign of life for 700 ms"));
+    // Its successor says nothing at all, which is another thing.
+    world.give(Input::Connected);
+    for _ in 0..60 {
+        world.give(Input::Alive);
+        world.pass(Duration::from_millis(200), false);
+    }
+    assert_eq!(world.life.past().last_exit.as_deref(), Some("was not ready 10 s after its start"));
+}
+
+proptest! {
+    #[test]
+    fn whoever_gives_a_reason_and_lives_is_never_replaced(
+        reasons in proptest::collection::vec(("[a-c]", 1_u64..700), 1..200)
+    ) {
+        let mut world = World::new();
+        world.give(Input::Connected);
+        for (reason, millis) in reasons {
+            world.give(Input::NotReady(reason));
+            world.give(Input::Alive);
+            world.pass(Duration::from_millis(millis - 1), false);
+        }
+        prop_assert_eq!((world.life.past().restarts, world.life.state()), (0, ComponentState::Degraded));
+    }
+}

@@ -39,7 +39,7 @@ use crate::{
     sockets::{Inherited, Sockets},
     wire::{
         Peer,
-        protocol::{FromSupervisor, Recovery, ToSupervisor},
+        protocol::{Condition, FromSupervisor, Recovery, ToSupervisor},
     },
     worker_log::WorkerLog,
 };
@@ -86,6 +86,8 @@ pub(super) struct Supervisor {
     pub(super) equipped: bool,
     /// Starts that wait for the sockets.
     pub(super) deferred: Vec<usize>,
+    /// What the workers were told of the API servers.
+    pub(super) told: Vec<Condition>,
     pub(super) next_cut: Instant,
     pub(super) _lock: InstallationLock,
 }
@@ -112,6 +114,7 @@ impl Supervisor {
         let mut asked = false;
         loop {
             self.start_waiting();
+            self.tell();
             self.save();
             if self.is_over() {
                 return;
@@ -332,6 +335,31 @@ impl Supervisor {
         };
         let workers = self.slots.iter().flat_map(|slot| std::iter::once(slot.component()).chain(slot.children.clone()));
         std::iter::once(own).chain(workers).collect()
+    }
+
+    /// Tells the workers how the API servers are, if that has changed: whoever answers in their place must not guess.
+    fn tell(&mut self) {
+        let servers = self.api_servers();
+        if servers == self.told {
+            return;
+        }
+        let workers: Vec<_> = self.slots.iter().filter_map(|slot| slot.connection).collect();
+        for id in workers {
+            self.connections.send(id, FromSupervisor::ApiServers { servers: servers.clone() });
+        }
+        self.told = servers;
+    }
+
+    /// How the API servers of the plan are.
+    pub(super) fn api_servers(&self) -> Vec<Condition> {
+        let servers = self.slots.iter().filter(|slot| slot.spec.role == Role::Api);
+        servers
+            .map(|slot| Condition {
+                name: slot.spec.name.clone(),
+                state: slot.life.state(),
+                detail: slot.life.detail(),
+            })
+            .collect()
     }
 
     fn save(&mut self) {

@@ -126,6 +126,7 @@ impl Supervisor {
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.connections.send(id, FromSupervisor::Welcome { protocol: PROTOCOL, pid: std::process::id(), version });
+        self.connections.send(id, FromSupervisor::ApiServers { servers: self.api_servers() });
         self.step(index, Input::Connected);
         self.back_with(index, hello.alone_ms);
         if !self.equipped {

@@ -79,7 +79,7 @@ impl Slot {
             identity: self.process.as_ref().map(|process| process.identity().clone()),
             worker_id: self.worker_id,
             started_at: self.started_at,
-            ready: matches!(self.life.phase(), Phase::Serving | Phase::Degraded { .. }),
+            ready: self.life.was_ready() && matches!(self.life.phase(), Phase::Serving | Phase::Degraded { .. }),
             restarts: past.restarts,
             last_recovery_ms: past.last_recovery.map(millis),
             last_exit: past.last_exit.clone(),

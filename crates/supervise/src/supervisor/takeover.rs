@@ -91,6 +91,7 @@ impl Supervisor {
             begun,
             equipped: false,
             deferred: Vec::new(),
+            told: Vec::new(),
             next_cut: begun,
             _lock: lock,
         };

@@ -3,7 +3,10 @@
 //! One JSON object per line. Messages that a side does not know are ignored, unknown fields too, so that an old and
 //! a new binary understand each other while one replaces the other; `PROTOCOL` grows only when that is not enough.
 
-use nodepanel_types::{Millis, Timestamp, WorkerId, component::Component};
+use nodepanel_types::{
+    Millis, Timestamp, WorkerId,
+    component::{Component, ComponentState},
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages.
@@ -96,6 +99,11 @@ pub enum FromSupervisor {
         /// After this long it goes on without.
         deadline_ms: Millis,
     },
+    /// How the API servers are: told to every worker when it connects and whenever it changes.
+    ApiServers {
+        /// All of the plan.
+        servers: Vec<Condition>,
+    },
     /// Send your listening sockets.
     GiveSockets,
     /// Answers `TakeSockets`; as many descriptors come with the message.
@@ -123,6 +131,17 @@ pub enum FromSupervisor {
     /// A message of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// How a worker is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Its name in the plan.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: ComponentState,
+    /// What there is to say about that.
+    pub detail: Option<String>,
 }
 
 /// A recovery that the supervisor made by itself.

@@ -19,7 +19,7 @@ use crate::{
     sockets::Sockets,
     wire::{
         Channel, ChannelError,
-        protocol::{FromSupervisor, PROTOCOL, ToSupervisor},
+        protocol::{Condition, FromSupervisor, PROTOCOL, ToSupervisor},
     },
 };
 
@@ -50,6 +50,7 @@ pub(super) struct Client {
     sockets: Sockets,
     announced: watch::Receiver<Announcement>,
     ordered: watch::Sender<Orders>,
+    api_servers: watch::Sender<Option<Vec<Condition>>>,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -60,9 +61,10 @@ impl Client {
         sockets: Sockets,
         announced: watch::Receiver<Announcement>,
         ordered: watch::Sender<Orders>,
+        api_servers: watch::Sender<Option<Vec<Condition>>>,
         questions: mpsc::Receiver<Question>,
     ) -> Self {
-        Self { about, run_dir, sockets, announced, ordered, questions }
+        Self { about, run_dir, sockets, announced, ordered, api_servers, questions }
     }
 
     /// Runs until the worker drops its last handle.
@@ -176,6 +178,10 @@ impl Client {
             FromSupervisor::StopServers { deadline_ms } => {
                 info!(deadline_ms, "asked to stop the game servers");
                 self.ordered.send_modify(|orders| orders.stop_servers = true);
+            }
+            FromSupervisor::ApiServers { servers } => {
+                // Nobody may be interested.
+                self.api_servers.send_replace(Some(servers));
             }
             FromSupervisor::GiveSockets => {
                 let names: Vec<String> = self.sockets.iter().map(|(name, _)| name.to_owned()).collect();

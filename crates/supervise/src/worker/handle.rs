@@ -15,7 +15,7 @@ use super::{
 use crate::{
     run_dir::RunDir,
     sockets::Sockets,
-    wire::protocol::{FromSupervisor, Recovery, ToSupervisor},
+    wire::protocol::{Condition, FromSupervisor, Recovery, ToSupervisor},
 };
 
 /// How long the supervisor may take to answer.
@@ -75,6 +75,7 @@ pub enum AskError {
 pub struct Worker {
     announcement: watch::Sender<Announcement>,
     orders: watch::Receiver<Orders>,
+    api_servers: watch::Receiver<Option<Vec<Condition>>>,
     questions: mpsc::Sender<Question>,
     supervised: bool,
 }
@@ -95,20 +96,22 @@ impl Worker {
         let nothing = Announcement { readiness: Readiness::Preparing, children: Vec::new(), servers_stopped: false };
         let (announcement, announced) = watch::channel(nothing);
         let (ordered, orders) = watch::channel(Orders::default());
+        let (heard, api_servers) = watch::channel(None);
         let (questions, asked) = mpsc::channel(QUESTIONS);
         let supervised = run_dir.is_some();
         if let Some(path) = run_dir {
-            let client = Client::new(about, RunDir::open(path)?, sockets.try_clone()?, announced, ordered, asked);
+            let (run_dir, sockets) = (RunDir::open(path)?, sockets.try_clone()?);
+            let client = Client::new(about, run_dir, sockets, announced, ordered, heard, asked);
             tokio::spawn(client.run());
         } else {
             // Nobody orders anything; the sender lives as long as somebody could wait for it.
             let mut announced = announced;
             tokio::spawn(async move {
                 while announced.changed().await.is_ok() {}
-                drop(ordered);
+                drop((ordered, heard));
             });
         }
-        Ok(Self { announcement, orders, questions, supervised })
+        Ok(Self { announcement, orders, api_servers, questions, supervised })
     }
 
     /// Whether a supervisor started this process.
@@ -161,6 +164,12 @@ impl Worker {
             // The task that hears the supervisor is gone only with the runtime.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// How the API servers of this host are, as the supervisor says it whenever that changes; `None` before its first
+    /// word. While it is away its last word stays.
+    pub fn api_servers(&self) -> watch::Receiver<Option<Vec<Condition>>> {
+        self.api_servers.clone()
     }
 
     /// The state of every component of this host.

@@ -222,3 +222,23 @@ async fn a_stop_with_servers_lets_the_agent_stop_them_first() {
     assert_eq!(supervisor.ended().await.unwrap(), Ending::Exited { code: 0 });
     assert!(installation.data_dir.join("agent.stopped").exists());
 }
+
+#[tokio::test]
+async fn a_worker_that_says_why_it_cannot_work_is_kept_and_those_that_ask_are_told() {
+    let installation = Installation::new();
+    installation.tell("api-1", "unready");
+    let _supervisor = installation.supervise(2).await;
+    let find = async || installation.components().await?.into_iter().find(|component| component.name == "api-1");
+    let before = within("the reason", async || find().await.filter(|api| api.state == ComponentState::Degraded)).await;
+    assert_eq!(before.detail.as_deref(), Some("the store is damaged"));
+    // Several times as long as a worker that says nothing has.
+    let deadline = std::time::Instant::now() + Duration::from_millis(1_500);
+    while std::time::Instant::now() < deadline {
+        let now = find().await.unwrap();
+        assert_eq!((now.pid, now.restarts, now.state), (before.pid, 0, ComponentState::Degraded));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    installation.untell("api-1", "unready");
+    let after = installation.ready(2).await;
+    assert_eq!((after[0].pid, after[0].restarts), (before.pid, 0));
+}
