@@ -1,4 +1,4 @@
-//! Exit codes of the command line; documented in `nodepanel help exit-codes` and in the operator's book.
+//! Exit codes of the command line; `nodepanel --help` ends with them.
 
 use std::process::ExitCode;
 
@@ -21,12 +21,15 @@ pub enum Exit {
     Unavailable = 6,
     /// `doctor` found something that needs a person.
     Findings = 7,
+    /// Nobody reads the output any more: what the shell reports of a program that SIGPIPE ended.
+    ClosedPipe = 141,
 }
 
 impl Exit {
     /// The table for `--help`.
     pub const TABLE: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 not allowed, \
-                             5 the state forbids it, 6 cannot be asked now, 7 doctor found something.";
+                             5 the state forbids it, 6 cannot be asked now, 7 doctor found something, 141 the reader of the \
+                             output went away.";
 }
 
 impl From<Exit> for ExitCode {

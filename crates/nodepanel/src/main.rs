@@ -6,6 +6,8 @@
 //!  nodepanel server | node | user | token | status | doctor …    the command line, over the API or the control socket
 //! ```
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod cli;
 mod exit;
 mod local;

@@ -4,10 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use nodepanel_control::{MasterKey, setup_token};
-use nodepanel_supervise::keeper::{Keeper, KeeperPlan, interrupts};
+use nodepanel_supervise::{
+    control::Control,
+    keeper::{Keeper, KeeperPlan, interrupts},
+};
+use nodepanel_types::component::ComponentState;
 
 use crate::{
-    cli::client::Client,
+    cli::{client::Client, output},
     local::{Config, DataDir},
     role::supervise::{installation_arguments, sockets},
     system::{SystemClock, SystemIds},
@@ -34,43 +38,68 @@ pub fn run(data_dir: &DataDir, config: &Config, stop_servers: bool) -> anyhow::R
         };
         // Caught from here on, so that an early Ctrl-C ends what was started instead of leaving half of it.
         let interrupts = interrupts()?;
-        println!("Starting NodePanel in {}", data_dir.path().display());
+        output::tell(format_args!("Starting NodePanel in {}", data_dir.path().display()));
         let keeper = Keeper::begin(plan, Arc::new(SystemClock)).await?;
         if keeper.found_running() {
-            println!("It was running already; this terminal keeps it from now on.");
+            output::tell(format_args!("It was running already; this terminal keeps it from now on."));
         }
-        if config.node_only() {
-            println!(
-                "This machine runs game servers for a control plane elsewhere. `nodepanel status` shows its processes."
-            );
-        } else {
-            announce(data_dir, config, &master).await;
+        // Kept from the first moment on, whatever the announcement waits for.
+        let keep = keeper.keep(interrupts);
+        tokio::pin!(keep);
+        tokio::select! {
+            ended = &mut keep => ended?,
+            () = announce(data_dir, config, &master) => keep.await?,
         }
-        keeper.keep(interrupts).await?;
-        println!(
+        output::tell(format_args!(
             "The control plane has stopped.{}",
             if stop_servers { "" } else { " Game servers go on; `nodepanel stop --all` stops them too." }
-        );
+        ));
         Ok(())
     })
 }
 
-/// Waits until the API answers and prints the way in.
+/// Waits until the API answers and prints the way in; says what it waits for when that takes long.
 async fn announce(data_dir: &DataDir, config: &Config, master: &MasterKey) {
-    let client = Client::to_host(data_dir, config, master);
-    let ready = tokio::time::timeout(PATIENCE, client.wait_ready()).await;
-    if ready.is_err() {
-        println!(
-            "It is not ready after {} s and is still being started. `nodepanel status` shows what it waits for; the logs \
-             are in {}.",
-            PATIENCE.as_secs(),
-            data_dir.path().join("logs").display()
+    if config.node_only() {
+        output::tell(
+            "This machine runs game servers for a control plane elsewhere. `nodepanel status` shows its processes.",
         );
+        return;
     }
+    let client = Client::to_host(data_dir, config, master);
+    if tokio::time::timeout(PATIENCE, client.wait_ready()).await.is_err() {
+        output::tell(format_args!("It is not ready after {} s:", PATIENCE.as_secs()));
+        for (name, reason) in troubles(data_dir).await {
+            output::tell(format_args!("  {name}: {}", output::plain(&reason)));
+        }
+        output::tell(format_args!(
+            "`nodepanel doctor` explains what it finds, and the logs are in {}. Waiting on…",
+            data_dir.path().join("logs").display()
+        ));
+        client.wait_ready().await;
+    }
+    // Read again: the running installation says where it listens.
+    let client = Client::to_host(data_dir, config, master);
     let url = client.url();
-    println!("\nNodePanel is ready: {url}");
+    output::tell(format_args!("\nNodePanel is ready: {url}"));
     if let Ok(true) = client.needs_setup().await {
-        println!("Create the administrator (this link works once): {url}/setup#token={}", setup_token(master));
+        output::tell(format_args!(
+            "Create the administrator (this link works once): {url}/setup#token={}",
+            setup_token(master)
+        ));
     }
-    println!("Ctrl-C stops the control plane and leaves game servers running.\n");
+    output::tell("Ctrl-C stops the control plane and leaves game servers running.\n");
+}
+
+/// The processes that are not ready, each with its reason.
+async fn troubles(data_dir: &DataDir) -> Vec<(String, String)> {
+    let Ok(mut control) = Control::connect(data_dir.path()).await else { return Vec::new() };
+    let components = control.status().await.unwrap_or_default();
+    let waiting = components.into_iter().filter(|component| component.state != ComponentState::Ready);
+    waiting
+        .map(|component| {
+            let reason = component.detail.or(component.last_exit).unwrap_or_else(|| "is being started".to_owned());
+            (component.name, reason)
+        })
+        .collect()
 }

@@ -300,6 +300,11 @@ impl Drop for Installation {
     }
 }
 
+/// The command line with nothing but its installation named, to be started by the test itself.
+pub fn command(data_dir: &Path) -> Command {
+    cli(data_dir)
+}
+
 fn cli(data_dir: &Path) -> Command {
     let mut command = Command::new(binary());
     for variable in ["NODEPANEL_DATA_DIR", "NODEPANEL_URL", "NODEPANEL_TOKEN"] {

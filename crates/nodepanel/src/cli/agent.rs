@@ -5,7 +5,7 @@ use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
 use anyhow::Context as _;
 use nodepanel_backbone::enrolment::JoinToken;
 
-use super::arguments::AgentCommand;
+use super::{arguments::AgentCommand, output};
 use crate::{
     exit::{Exit, Refusal},
     local::DataDir,
@@ -16,7 +16,7 @@ const NODE_ONLY: &str = "# This machine only runs game servers; its control plan
 
 /// Joins.
 pub fn run(data_dir: &DataDir, command: &AgentCommand) -> anyhow::Result<Exit> {
-    let AgentCommand::Join { token } = command;
+    let AgentCommand::Join { token, json } = command;
     let parsed: JoinToken =
         token.parse().map_err(|error| Refusal { exit: Exit::Usage, message: format!("{error}.") })?;
     data_dir.create()?;
@@ -33,10 +33,14 @@ pub fn run(data_dir: &DataDir, command: &AgentCommand) -> anyhow::Result<Exit> {
     if !control_plane_here && !data_dir.config().exists() {
         std::fs::write(data_dir.config(), NODE_ONLY).context("the configuration cannot be written")?;
     }
-    println!(
+    if *json {
+        output::json(&serde_json::json!({"data_dir": data_dir.path(), "addresses": parsed.addresses}))?;
+        return Ok(Exit::Done);
+    }
+    output::line(format_args!(
         "The token is in place. Start this machine with `nodepanel up --data-dir {}`: its agent joins {addresses} by itself \
          and appears as online on the nodes page.",
         data_dir.path().display()
-    );
+    ))?;
     Ok(Exit::Done)
 }

@@ -33,6 +33,12 @@ pub struct Remote {
     /// The API key to ask with; on the host itself none is needed
     #[arg(long, global = true, env = "NODEPANEL_TOKEN", value_name = "KEY", hide_env_values = true)]
     pub token: Option<String>,
+    /// Trust the certificates in this PEM file instead of the system's
+    #[arg(long, global = true, env = "NODEPANEL_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Send the API key unencrypted to another host (http://); whoever is on the way can read it
+    #[arg(long, global = true)]
+    pub insecure: bool,
 }
 
 /// What to do.
@@ -49,6 +55,8 @@ pub enum Command {
         /// Stop the game servers too
         #[arg(long)]
         all: bool,
+        #[arg(long)]
+        json: bool,
     },
     /// Show NodePanel's own processes
     Status {
@@ -63,7 +71,10 @@ pub enum Command {
         json: bool,
     },
     /// Print the one-time link that makes the first administrator
-    SetupLink,
+    SetupLink {
+        #[arg(long)]
+        json: bool,
+    },
     /// Game servers
     Server {
         #[command(subcommand)]
@@ -325,7 +336,11 @@ pub enum TokenCommand {
 #[derive(Debug, Subcommand)]
 pub enum AgentCommand {
     /// Join a control plane with a token from its nodes page
-    Join { token: String },
+    Join {
+        token: String,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

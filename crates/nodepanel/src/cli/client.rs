@@ -1,7 +1,7 @@
 //! The command line's way to the API. Reads and keyed writes are tried again when the connection breaks, so that a
 //! command survives the replacement of the API server that it talks to.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -10,14 +10,17 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use nodepanel_control::{HostToken, MasterKey};
+use nodepanel_supervise::control::{Control, ControlError};
 use nodepanel_types::{
     clock::{Clock as _, IdSource as _},
     problem::{Problem, ProblemCode},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::TcpStream;
 
-use super::arguments::Remote;
+use super::{
+    arguments::Remote,
+    endpoint::{Endpoint, Stream, Trust},
+};
 use crate::{
     exit::{Exit, Refusal},
     local::{Config, DataDir},
@@ -28,14 +31,17 @@ use crate::{
 const TRY: Duration = Duration::from_secs(10);
 /// How long a command goes on trying while the control plane cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long it goes on when this host has no supervisor, which is missing for an instant also when it is replaced.
+const STOPPED: Duration = Duration::from_secs(2);
 /// The largest answer that is read.
 const LARGEST: usize = 64 * 1024 * 1024;
 
 /// Asks the API.
 pub struct Client {
-    /// `host:port`.
-    authority: String,
+    endpoint: Endpoint,
     auth: Auth,
+    /// The data directory, when it is the installation of this host.
+    data_dir: Option<PathBuf>,
 }
 
 enum Auth {
@@ -48,6 +54,8 @@ enum Auth {
 /// What came back.
 struct Answer {
     status: StatusCode,
+    /// Where else to ask, when it is a redirect.
+    location: Option<String>,
     body: Bytes,
 }
 
@@ -57,30 +65,22 @@ impl Client {
         let running = std::fs::read_to_string(data_dir.url_file()).ok();
         let authority = running
             .as_deref()
-            .and_then(|url| url.trim().strip_prefix("http://"))
-            .map_or_else(|| config.http.listen.to_string(), str::to_owned);
-        Self { authority: reachable(&authority), auth: Auth::Host(master.clone()) }
+            .and_then(|url| url.trim().strip_prefix("http://")?.parse().ok())
+            .or_else(|| config.http.listen.to_string().parse().ok())
+            .unwrap_or_else(|| http::uri::Authority::from_static("127.0.0.1:8080"));
+        Self {
+            endpoint: Endpoint::local(&authority),
+            auth: Auth::Host(master.clone()),
+            data_dir: Some(data_dir.path().to_owned()),
+        }
     }
 
     /// The installation that the command line names.
     pub fn named(data_dir: &DataDir, config: &Config, remote: Remote) -> anyhow::Result<Self> {
-        let authority = match &remote.url {
-            None => None,
-            Some(url) => {
-                let uri: http::Uri = url.parse().with_context(|| format!("{url} is no URL"))?;
-                if uri.scheme_str() != Some("http") {
-                    bail!(
-                        "{url} cannot be used: the command line speaks plain HTTP only; run it on the host itself, or \
-                         through an SSH tunnel."
-                    );
-                }
-                let authority = uri.authority().with_context(|| format!("{url} names no host"))?;
-                let port = authority.port_u16().unwrap_or(80);
-                Some(format!("{}:{port}", authority.host()))
-            }
-        };
-        match (authority, remote.token) {
-            (Some(authority), Some(token)) => Ok(Self { authority, auth: Auth::Key(token) }),
+        let trust = Trust { ca_file: remote.ca_file.as_deref(), insecure: remote.insecure };
+        let endpoint = remote.url.as_deref().map(|url| Endpoint::parse(url, trust)).transpose()?;
+        match (endpoint, remote.token) {
+            (Some(endpoint), Some(token)) => Ok(Self { endpoint, auth: Auth::Key(token), data_dir: None }),
             (Some(_), None) => bail!(Refusal {
                 exit: Exit::Denied,
                 message: "--url needs an API key: --token or NODEPANEL_TOKEN.".to_owned()
@@ -108,12 +108,17 @@ impl Client {
 
     /// The panel's address.
     pub fn url(&self) -> String {
-        format!("http://{}", self.authority)
+        self.endpoint.url()
     }
 
     /// `host:port` of the API.
-    pub fn authority(&self) -> &str {
-        &self.authority
+    pub fn authority(&self) -> String {
+        self.endpoint.authority()
+    }
+
+    /// A fresh connection to the API.
+    pub async fn connect(&self) -> anyhow::Result<Box<dyn Stream>> {
+        self.endpoint.connect().await
     }
 
     /// The bearer token of a request that is sent now.
@@ -158,43 +163,55 @@ impl Client {
 
     async fn ask<A: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<A> {
         let key = SystemIds.uuid().to_string();
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let began = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
             let answer = self.once(&method, path, body.clone(), &key).await;
             let again = match &answer {
                 Ok(answer) => matches!(answer.status.as_u16(), 502..=504) && !is_final(answer),
-                Err(_) => true,
+                Err(error) => !error.is::<Refusal>(),
             };
-            if !again || tokio::time::Instant::now() + pause > until {
-                return finish(answer, &self.authority);
+            if !again {
+                return finish(answer, &self.url());
+            }
+            let patience = if self.is_stopped().await { STOPPED } else { PATIENCE };
+            if began.elapsed() + pause > patience {
+                return finish(answer, &self.url());
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 
+    /// Whether nothing runs that could answer soon: this host's installation has no supervisor.
+    async fn is_stopped(&self) -> bool {
+        let Some(data_dir) = &self.data_dir else { return false };
+        matches!(Control::connect(data_dir).await, Err(ControlError::NotRunning { .. }))
+    }
+
     async fn once(&self, method: &Method, path: &str, body: Option<Bytes>, key: &str) -> anyhow::Result<Answer> {
         let exchange = async {
-            let stream = TcpStream::connect(&self.authority).await?;
+            let stream = self.connect().await?;
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             let mut request = Request::builder()
                 .method(method.clone())
                 .uri(path)
-                .header(header::HOST, &self.authority)
+                .header(header::HOST, self.authority())
                 .header(header::AUTHORIZATION, format!("Bearer {}", self.bearer()));
             if *method != Method::GET {
                 request = request.header("idempotency-key", key).header(header::CONTENT_TYPE, "application/json");
             }
             let response = sender.send_request(request.body(Full::new(body.unwrap_or_default()))?).await?;
             let status = response.status();
+            let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+            let location = location.map(str::to_owned);
             let body = Limited::new(response.into_body(), LARGEST)
                 .collect()
                 .await
                 .map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?
                 .to_bytes();
-            anyhow::Ok(Answer { status, body })
+            anyhow::Ok(Answer { status, location, body })
         };
         tokio::time::timeout(TRY, exchange).await.context("there was no answer in time")?
     }
@@ -208,14 +225,27 @@ fn is_final(answer: &Answer) -> bool {
     }
 }
 
-fn finish<A: DeserializeOwned>(answer: anyhow::Result<Answer>, authority: &str) -> anyhow::Result<A> {
-    let answer = answer.map_err(|error| Refusal {
-        exit: Exit::Unavailable,
-        message: format!(
-            "The control plane at {authority} does not answer ({error}). Game servers go on. Start it with `nodepanel up`, \
-             or look at `nodepanel status`."
-        ),
+fn finish<A: DeserializeOwned>(answer: anyhow::Result<Answer>, url: &str) -> anyhow::Result<A> {
+    let answer = answer.map_err(|error| match error.downcast::<Refusal>() {
+        Ok(refusal) => refusal,
+        Err(error) => Refusal {
+            exit: Exit::Unavailable,
+            message: format!(
+                "The control plane at {url} does not answer ({error}). Game servers go on. Start it with `nodepanel up`, or \
+                 look at `nodepanel status`."
+            ),
+        },
     })?;
+    if answer.status.is_redirection() {
+        let elsewhere = answer.location.map(|location| format!(" to {}", super::output::plain(&location)));
+        bail!(Refusal {
+            exit: Exit::Usage,
+            message: format!(
+                "{url} sends its callers{}. Name that address with --url.",
+                elsewhere.unwrap_or_else(|| " elsewhere".to_owned())
+            ),
+        });
+    }
     if answer.status.is_success() {
         let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
         return serde_json::from_slice(body).context("the answer is of another form; are the versions the same?");
@@ -223,7 +253,10 @@ fn finish<A: DeserializeOwned>(answer: anyhow::Result<Answer>, authority: &str) 
     let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else {
         bail!(Refusal {
             exit: Exit::Failed,
-            message: format!("{authority} answered with status {} and no explanation.", answer.status.as_u16()),
+            message: format!(
+                "{url} answered with status {} and no explanation; is it the address of the panel?",
+                answer.status.as_u16()
+            ),
         });
     };
     let exit = match answer.status.as_u16() {
@@ -235,11 +268,6 @@ fn finish<A: DeserializeOwned>(answer: anyhow::Result<Answer>, authority: &str) 
         _ => Exit::Failed,
     };
     bail!(Refusal { exit, message: problem.detail })
-}
-
-/// An address that listens everywhere is reached on this host.
-fn reachable(authority: &str) -> String {
-    authority.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 }
 
 /// The text as a part of a query.

@@ -6,8 +6,9 @@ pub mod client;
 mod agent;
 mod arguments;
 mod doctor;
+mod endpoint;
 mod node;
-mod output;
+pub mod output;
 mod server;
 mod status;
 mod stop;
@@ -35,13 +36,16 @@ pub fn run(line: CommandLine) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = error.downcast_ref::<Refusal>().map_or(Exit::Failed, |refusal| refusal.exit);
+            if exit == Exit::ClosedPipe {
+                return exit.into();
+            }
             let mut message = error.to_string();
             for cause in error.chain().skip(1) {
                 message.truncate(message.trim_end_matches('.').len());
                 message.push_str(": ");
                 message.push_str(&cause.to_string());
             }
-            eprintln!("nodepanel: {message}");
+            output::note(format_args!("nodepanel: {message}"));
             exit.into()
         }
     }
@@ -52,11 +56,14 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
     // What only prints needs no configuration, and must work where there is none.
     match &line.command {
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut CommandLine::command(), "nodepanel", &mut std::io::stdout());
+            // Written by ourselves: `generate` panics when nobody reads it.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut CommandLine::command(), "nodepanel", &mut script);
+            output::bytes(&script)?;
             return Ok(Exit::Done);
         }
         Command::Openapi => {
-            println!("{}", nodepanel_api::document().to_pretty_json()?);
+            output::line(format_args!("{}", nodepanel_api::document().to_pretty_json()?))?;
             return Ok(Exit::Done);
         }
         Command::Role { role: RoleCommand::Shim { spec } } => {
@@ -89,14 +96,19 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
 async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: arguments::Remote) -> anyhow::Result<Exit> {
     match command {
         Command::Status { json } => status::run(data_dir, json).await,
-        Command::Stop { all } => stop::run(data_dir, all).await,
+        Command::Stop { all, json } => stop::run(data_dir, all, json).await,
         Command::Doctor { json } => doctor::run(data_dir, config, json).await,
         Command::Agent { command } => agent::run(data_dir, &command),
-        Command::SetupLink => {
+        Command::SetupLink { json } => {
             let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;
             let client = Client::to_host(data_dir, config, &master);
             if client.needs_setup().await? {
-                println!("{}/setup#token={}", client.url(), setup_token(&master));
+                let link = format!("{}/setup#token={}", client.url(), setup_token(&master));
+                if json {
+                    output::json(&serde_json::json!({"url": link}))?;
+                } else {
+                    output::line(link)?;
+                }
                 return Ok(Exit::Done);
             }
             anyhow::bail!(Refusal {

@@ -12,7 +12,7 @@ pub async fn run(client: &Client, command: NodeCommand) -> anyhow::Result<Exit> 
         NodeCommand::Create { name, json } => {
             let node: NodeView = client.post("/api/v1/nodes", &CreateNode { name }).await?;
             if !json {
-                println!("Added {} ({}).", output::plain(&node.name), node.id);
+                output::line(format_args!("Added {} ({}).", output::plain(&node.name), node.id))?;
             }
             token(client, node.id, json).await?;
         }
@@ -23,7 +23,7 @@ pub async fn run(client: &Client, command: NodeCommand) -> anyhow::Result<Exit> 
             if json {
                 output::json(&added.items)?;
             } else {
-                println!("Added {} port(s).", added.total);
+                output::line(format_args!("Added {} port(s).", added.total))?;
             }
         }
     }
@@ -35,7 +35,10 @@ async fn token(client: &Client, node: nodepanel_types::NodeId, json: bool) -> an
     if json {
         return output::json(&token);
     }
-    println!("Run this on the machine before {}:\n\n  nodepanel agent join {}\n", token.expires_at, token.token);
+    output::line(format_args!(
+        "Run this on the machine before {}:\n\n  nodepanel agent join {}\n",
+        token.expires_at, token.token
+    ))?;
     Ok(())
 }
 
@@ -57,6 +60,6 @@ async fn list(client: &Client, json: bool) -> anyhow::Result<()> {
             vec![node.id.to_string(), node.name.clone(), state.to_owned(), node.servers.to_string(), ports, detail]
         })
         .collect();
-    output::table(&["ID", "NAME", "STATE", "SERVERS", "PORTS", ""], &rows, "There are no nodes.");
+    output::table(&["ID", "NAME", "STATE", "SERVERS", "PORTS", ""], &rows, "There are no nodes.")?;
     Ok(())
 }

@@ -19,20 +19,12 @@ pub async fn run(data_dir: &DataDir, json: bool) -> anyhow::Result<Exit> {
     let rows: Vec<Vec<String>> = components
         .iter()
         .map(|component| {
-            let state = match component.state {
-                ComponentState::Starting => "starting",
-                ComponentState::Ready => "ready",
-                ComponentState::Degraded => "degraded",
-                ComponentState::Draining => "draining",
-                ComponentState::BackingOff => "backing off",
-                ComponentState::Stopped => "stopped",
-            };
             let dash = || "-".to_owned();
             vec![
                 component.name.clone(),
                 component.role.as_str().to_owned(),
                 component.pid.map_or_else(dash, |pid| pid.to_string()),
-                state.to_owned(),
+                state_in_words(component.state).to_owned(),
                 component.started_at.map_or_else(dash, |at| at.to_string()),
                 component.restarts.to_string(),
                 component.last_recovery_ms.map_or_else(|| "never seen".to_owned(), |ms| format!("{ms} ms")),
@@ -42,8 +34,20 @@ pub async fn run(data_dir: &DataDir, json: bool) -> anyhow::Result<Exit> {
         })
         .collect();
     let headings = ["NAME", "ROLE", "PID", "STATE", "STARTED", "RESTARTS", "RECOVERY", "LAST EXIT", ""];
-    output::table(&headings, &rows, "Nothing runs.");
+    output::table(&headings, &rows, "Nothing runs.")?;
     Ok(Exit::Done)
+}
+
+/// A state as people read it.
+pub const fn state_in_words(state: ComponentState) -> &'static str {
+    match state {
+        ComponentState::Starting => "starting",
+        ComponentState::Ready => "ready",
+        ComponentState::Degraded => "degraded",
+        ComponentState::Draining => "draining",
+        ComponentState::BackingOff => "backing off",
+        ComponentState::Stopped => "stopped",
+    }
 }
 
 /// The supervisor's control socket, or the reason why there is none with the right exit code.

@@ -1,17 +1,26 @@
 //! `nodepanel stop`: ends the control plane; with `--all` the game servers too.
 
-use super::status::connect;
+use serde_json::json;
+
+use super::{output, status::connect};
 use crate::{exit::Exit, local::DataDir};
 
 /// Stops and waits for the end.
-pub async fn run(data_dir: &DataDir, all: bool) -> anyhow::Result<Exit> {
+pub async fn run(data_dir: &DataDir, all: bool, json: bool) -> anyhow::Result<Exit> {
     let mut control = connect(data_dir).await?;
     control.stop(all).await?;
-    println!(
-        "{}",
-        if all { "Stopping the game servers and the control plane…" } else { "Stopping the control plane…" }
-    );
+    output::note(if all {
+        "Stopping the game servers and the control plane…"
+    } else {
+        "Stopping the control plane…"
+    });
     control.ended().await;
-    println!("{}", if all { "Everything has stopped." } else { "The control plane has stopped. Game servers go on." });
+    if json {
+        output::json(&json!({"stopped": true, "servers": all}))?;
+    } else if all {
+        output::line("Everything has stopped.")?;
+    } else {
+        output::line("The control plane has stopped. Game servers go on.")?;
+    }
     Ok(Exit::Done)
 }

@@ -13,8 +13,8 @@ pub async fn run(client: &Client, command: TokenCommand) -> anyhow::Result<Exit>
     if json {
         output::json(&created)?;
     } else {
-        println!("{}", created.token);
-        eprintln!("Keep it safe: it is shown this once. Revoke it on the account page.");
+        output::line(&created.token)?;
+        output::note(format_args!("Keep it safe: it is shown this once. Revoke it on the account page."));
     }
     Ok(Exit::Done)
 }

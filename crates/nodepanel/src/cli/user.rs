@@ -31,7 +31,7 @@ pub async fn run(client: &Client, command: UserCommand) -> anyhow::Result<Exit> 
                     vec![user.id.to_string(), user.email.clone(), role.to_owned(), user.servers.to_string()]
                 })
                 .collect();
-            output::table(&["ID", "E-MAIL", "ROLE", "SERVERS"], &rows, "There are no users yet.");
+            output::table(&["ID", "E-MAIL", "ROLE", "SERVERS"], &rows, "There are no users yet.")?;
         }
         UserCommand::Create { email, admin, json } => {
             let role = if admin { UserRole::Administrator } else { UserRole::User };
@@ -40,7 +40,7 @@ pub async fn run(client: &Client, command: UserCommand) -> anyhow::Result<Exit> 
             if json {
                 output::json(&user)?;
             } else {
-                println!("Made {} ({}).", output::plain(&user.email), user.id);
+                output::line(format_args!("Made {} ({}).", output::plain(&user.email), user.id))?;
             }
         }
     }

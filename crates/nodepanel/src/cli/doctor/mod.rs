@@ -51,7 +51,7 @@ pub async fn run(data_dir: &DataDir, config: &Config, json: bool) -> anyhow::Res
                 Verdict::Weak => "weak ",
                 Verdict::Wrong => "WRONG",
             };
-            println!("{mark} {:<12} {}", finding.check, output::plain(&finding.text));
+            output::line(format_args!("{mark} {:<12} {}", finding.check, output::plain(&finding.text)))?;
         }
     }
     let worst = findings.iter().map(|finding| finding.verdict).max();

@@ -6,16 +6,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::{SinkExt as _, StreamExt as _};
 use nodepanel_types::{ServerId, clock::IdSource as _, wire::ConsoleFrame};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    net::TcpStream,
-};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::header},
 };
 
-use super::{super::client::Client, logs::print};
+use super::{
+    super::{client::Client, endpoint::Stream, output},
+    logs::print,
+};
 use crate::system::SystemIds;
 
 /// Nothing heard for this long (the server speaks every second) means that the connection is dead.
@@ -78,7 +78,7 @@ pub async fn run(client: &Client, id: ServerId, tail: u32, json: bool) -> anyhow
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             }
         }
-        eprintln!("[NodePanel] the connection was lost; connecting again…");
+        output::note(format_args!("[NodePanel] the connection was lost; connecting again…"));
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -91,10 +91,10 @@ fn note(line: &str, unsent: &mut Option<(String, String)>) {
     }
     if let Some(detail) = frame.pointer("/failed/problem/detail").and_then(serde_json::Value::as_str) {
         *unsent = None;
-        eprintln!("[NodePanel] {}", super::super::output::plain(detail));
+        output::note(format_args!("[NodePanel] {}", output::plain(detail)));
     }
     if let Some(reason) = frame.pointer("/state/reason").and_then(serde_json::Value::as_str) {
-        eprintln!("[NodePanel] {}", super::super::output::plain(reason));
+        output::note(format_args!("[NodePanel] {}", output::plain(reason)));
     }
 }
 
@@ -102,12 +102,12 @@ fn typed(key: &str, line: &str) -> Message {
     Message::text(serde_json::json!({"command": {"line": line, "key": key}}).to_string())
 }
 
-async fn connect(client: &Client, id: ServerId, from: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
-    let authority = client.authority();
-    let mut request = format!("ws://{authority}/api/v1/servers/{id}/console?{from}").into_client_request()?;
+async fn connect(client: &Client, id: ServerId, from: &str) -> anyhow::Result<WebSocketStream<Box<dyn Stream>>> {
+    let mut request =
+        format!("ws://{}/api/v1/servers/{id}/console?{from}", client.authority()).into_client_request()?;
     request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {}", client.bearer()).parse()?);
     let connecting = async {
-        let stream = TcpStream::connect(authority).await?;
+        let stream = client.connect().await?;
         anyhow::Ok(client_async(request, stream).await?.0)
     };
     tokio::time::timeout(Duration::from_secs(5), connecting)

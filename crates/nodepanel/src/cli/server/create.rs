@@ -49,7 +49,7 @@ pub async fn run(client: &Client, arguments: CreateServer) -> anyhow::Result<Exi
     let mut view: ServerView = client.post("/api/v1/servers", &body).await?;
     if !arguments.no_wait {
         if !arguments.json {
-            eprintln!("Made {} ({}); installing…", output::plain(&view.name), view.id);
+            output::note(format_args!("Made {} ({}); installing…", output::plain(&view.name), view.id));
         }
         view = power::wait(client, view, &[ServerState::Installing], false).await?;
         if arguments.start && view.install_failed().is_none() {

@@ -41,7 +41,7 @@ pub async fn run(client: &Client, json: bool) -> anyhow::Result<()> {
         &headings,
         &rows,
         "There are no servers yet. Make one: nodepanel server create NAME --template minecraft",
-    );
+    )?;
     Ok(())
 }
 
@@ -50,14 +50,18 @@ pub fn show(server: &ServerView, json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(server);
     }
-    println!("{} ({})", output::plain(&server.name), server.id);
-    println!("  state     {}: {}", server.state.as_str(), output::plain(&server.reason));
-    println!("  address   {}", address(server));
-    println!("  node      {}", output::plain(&server.node.name));
-    println!("  template  {} (version {})", output::plain(&server.template.name), server.template.version);
-    println!("  owner     {}", output::plain(&server.owner.email));
+    output::line(format_args!("{} ({})", output::plain(&server.name), server.id))?;
+    output::line(format_args!("  state     {}: {}", server.state.as_str(), output::plain(&server.reason)))?;
+    output::line(format_args!("  address   {}", address(server)))?;
+    output::line(format_args!("  node      {}", output::plain(&server.node.name)))?;
+    output::line(format_args!(
+        "  template  {} (version {})",
+        output::plain(&server.template.name),
+        server.template.version
+    ))?;
+    output::line(format_args!("  owner     {}", output::plain(&server.owner.email)))?;
     if let Some(notice) = &server.notice {
-        println!("  notice    {}", output::plain(notice));
+        output::line(format_args!("  notice    {}", output::plain(notice)))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use nodepanel_types::{
 };
 use serde::Deserialize;
 
-use super::super::client::Client;
+use super::super::{client::Client, output};
 
 #[derive(Deserialize)]
 struct Lines {
@@ -34,17 +34,19 @@ pub async fn run(
 /// Prints one frame: as on the wire, or for people.
 pub fn print(frame: &ConsoleFrame, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(frame)?);
+        output::line(format_args!("{}", serde_json::to_string(frame)?))?;
         return Ok(());
     }
     match frame {
         // Lines hold colours and nothing else that a terminal acts on; the shim sees to that.
         ConsoleFrame::Line(line) => match line.k {
-            LineKind::Out => println!("{}\u{1b}[0m", line.s),
-            LineKind::In => println!("> {}", line.s),
-            LineKind::Sys => println!("[NodePanel] {}", line.s),
+            LineKind::Out => output::line(format_args!("{}\u{1b}[0m", line.s))?,
+            LineKind::In => output::line(format_args!("> {}", line.s))?,
+            LineKind::Sys => output::line(format_args!("[NodePanel] {}", line.s))?,
         },
-        ConsoleFrame::Gap { gap } => println!("[NodePanel] lines {} to {} are missing here", gap.from, gap.to),
+        ConsoleFrame::Gap { gap } => {
+            output::line(format_args!("[NodePanel] lines {} to {} are missing here", gap.from, gap.to))?;
+        }
         ConsoleFrame::At { .. } => {}
     }
     Ok(())

@@ -65,7 +65,7 @@ pub async fn run(client: &Client, command: ServerCommand) -> anyhow::Result<Exit
             if json {
                 output::json(&view)?;
             } else {
-                println!("Deleting {}.", output::plain(&view.name));
+                output::line(format_args!("Deleting {}.", output::plain(&view.name)))?;
             }
         }
     }

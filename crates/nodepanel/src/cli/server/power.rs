@@ -6,6 +6,7 @@ use nodepanel_types::{
     api::{Power, ServerView},
     state::{PowerAction, ServerState},
 };
+use tokio::time::Instant;
 
 use super::{
     super::{arguments::PowerArguments, client::Client, output},
@@ -15,6 +16,8 @@ use crate::exit::{Exit, Refusal};
 
 /// How often the state is looked at while waiting.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a node may be out of reach while something of it is waited for.
+const NODE: Duration = Duration::from_secs(10);
 
 /// Asks for an action and waits for its end.
 pub async fn run(client: &Client, action: PowerAction, arguments: PowerArguments) -> anyhow::Result<Exit> {
@@ -39,6 +42,9 @@ pub async fn run(client: &Client, action: PowerAction, arguments: PowerArguments
 
 /// Looks at a server until its state is none of `passing`. With `settle` it has to enter one of them first, or not to
 /// within a moment.
+///
+/// A node that cannot be reached is waited for, for a while: in the first moment after a start it is not linked to every
+/// API server yet.
 pub async fn wait(
     client: &Client,
     mut view: ServerView,
@@ -46,16 +52,54 @@ pub async fn wait(
     settle: bool,
 ) -> anyhow::Result<ServerView> {
     let mut looks = 0;
+    let mut unreachable = Unreachable::default();
     loop {
         tokio::time::sleep(LOOK).await;
         view = client.get(&format!("/api/v1/servers/{}", view.id)).await?;
-        looks += 1;
         if view.state == ServerState::Unreachable {
-            return Err(Refusal { exit: Exit::Unavailable, message: output::plain(&view.reason) }.into());
+            unreachable.bear(&view)?;
+            continue;
         }
+        unreachable = Unreachable::default();
+        looks += 1;
         if !passing.contains(&view.state) && (!settle || looks > 5) {
             return Ok(view);
         }
+    }
+}
+
+/// How long a node has not been reached.
+#[derive(Default)]
+struct Unreachable {
+    since: Option<Instant>,
+}
+
+impl Unreachable {
+    /// Bears one more look in vain: says once what is waited for, and gives up after `NODE`.
+    fn bear(&mut self, view: &ServerView) -> Result<(), Refusal> {
+        let Some(since) = self.since else {
+            self.since = Some(Instant::now());
+            output::note(format_args!(
+                "Waiting up to {} s for the node {} to be reached: {}",
+                NODE.as_secs(),
+                output::plain(&view.node.name),
+                output::plain(&view.reason)
+            ));
+            return Ok(());
+        };
+        if since.elapsed() < NODE {
+            return Ok(());
+        }
+        Err(Refusal {
+            exit: Exit::Unavailable,
+            message: format!(
+                "The node {} could not be reached for {} s. {} What was asked for is kept, and happens when the node is \
+                 back; `nodepanel node list` shows it.",
+                output::plain(&view.node.name),
+                NODE.as_secs(),
+                output::plain(&view.reason)
+            ),
+        })
     }
 }
 
@@ -64,12 +108,12 @@ pub fn report(view: &ServerView, json: bool) -> anyhow::Result<Exit> {
     if json {
         output::json(view)?;
     } else {
-        println!(
+        output::line(format_args!(
             "{}: {}. {}",
             output::plain(&view.name),
             view.state.as_str().replace('_', " "),
             output::plain(&view.reason)
-        );
+        ))?;
     }
     let failed = matches!(view.state, ServerState::Crashed | ServerState::CrashLooping)
         || matches!(view.install, Some(nodepanel_types::wire::InstallState::Failed { .. }));
