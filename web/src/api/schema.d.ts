@@ -1490,6 +1490,8 @@ export interface components {
         };
         /** @description A template with everything. */
         TemplateView: components["schemas"]["TemplateSummary"] & {
+            /** @description Commands that are offered while one is typed into a server's console. */
+            completions: string[];
             /** @description The limits that it proposes. */
             limits: components["schemas"]["Limits"];
             /** @description Names of the ports that it needs; the first is the primary one. */

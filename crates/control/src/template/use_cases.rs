@@ -186,7 +186,7 @@ fn view(summary: TemplateSummary, source: String, parsed: &Template) -> Template
         })
         .collect();
     let ports = parsed.ports.iter().map(|port| port.name.clone()).collect();
-    TemplateView { summary, source, variables, ports, limits: parsed.limits }
+    TemplateView { summary, source, variables, ports, limits: parsed.limits, completions: parsed.completions.clone() }
 }
 
 fn unknown(id: TemplateId) -> ControlError {

@@ -40,6 +40,8 @@ pub struct TemplateView {
     pub ports: Vec<String>,
     /// The limits that it proposes.
     pub limits: Limits,
+    /// Commands that are offered while one is typed into a server's console.
+    pub completions: Vec<String>,
 }
 
 /// A variable of a template.
