@@ -25,7 +25,7 @@ ready_line = "Server listening on port"
 
 const template = (slug, name, description, variables) => ({
   id: randomUUID(), slug, name, description, version: 3, builtin: true, servers: 3, updated_at: iso(started - 1e9), source,
-  variables, ports: slug === 'command' ? [] : ['game'], limits: { memory_mib: 1024, cpu_percent: 200, pids: 256, disk_mib: 4096 },
+  variables, ports: slug === 'command' ? [] : ['game'], completions: ['help', 'say ', 'list', 'stop', 'kick '], limits: { memory_mib: 1024, cpu_percent: 200, pids: 256, disk_mib: 4096 },
 });
 const variable = (key, label, rest = {}) => ({
   key, label, help: '', default: '', options: [], pattern: null, required: false, secret: false, ...rest,

@@ -5,32 +5,30 @@ import { describe } from '../api/problem';
 import { Button } from '../ui/button';
 import { useDraft } from '../ui/draft';
 import { BusyIcon } from '../ui/icons';
+import { CommandInput } from './command_input';
 import { readHistory, remember } from './history';
-
-/** The API's limit for a command. */
-const MAX_LENGTH = 2_048;
 
 interface CommandLineProps {
   server: string;
   connected: boolean;
   /** Why nothing can be typed. */
   disabledReason: string | null;
+  /** Commands that the template knows of. */
+  completions: readonly string[];
   send: (line: string) => Promise<unknown>;
 }
 
-export function CommandLine({ server, connected, disabledReason, send }: CommandLineProps) {
+export function CommandLine({ server, connected, disabledReason, completions, send }: CommandLineProps) {
   const [draft, change, clear] = useDraft(`command.${server}`, { line: '' });
   const [waiting, setWaiting] = useState<{ key: number; line: string }[]>([]);
   const [failure, setFailure] = useState<{ line: string; error: unknown } | null>(null);
-  const history = useRef(readHistory(server));
-  const place = useRef<number | null>(null);
+  const [history, setHistory] = useState(() => readHistory(server));
   const counter = useRef(0);
 
   const submit = (): void => {
     const line = draft.line;
     if (line.trim() === '' || disabledReason !== null) return;
-    history.current = remember(server, line);
-    place.current = null;
+    setHistory(remember(server, line));
     counter.current += 1;
     const key = counter.current;
     setFailure(null);
@@ -41,15 +39,6 @@ export function CommandLine({ server, connected, disabledReason, send }: Command
       done();
       setFailure({ line, error });
     });
-  };
-
-  const recall = (step: -1 | 1): void => {
-    const lines = history.current;
-    const from = place.current ?? lines.length;
-    const to = from + step;
-    if (to < 0 || to > lines.length) return;
-    place.current = to === lines.length ? null : to;
-    change({ line: lines[to] ?? '' });
   };
 
   return (
@@ -75,31 +64,9 @@ export function CommandLine({ server, connected, disabledReason, send }: Command
           <code>{failure.line}</code> was not typed: {describe(failure.error)}
         </p>
       )}
-      <div className="command-input">
+      <div className="command-row">
         <span aria-hidden="true" className="mono">&gt;</span>
-        <input
-          className="mono"
-          aria-label="Command"
-          placeholder={disabledReason ?? 'Type a command; Enter sends it, arrow up brings the last ones back'}
-          value={draft.line}
-          maxLength={MAX_LENGTH}
-          readOnly={disabledReason !== null}
-          autoCapitalize="off"
-          autoComplete="off"
-          autoCorrect="off"
-          spellCheck={false}
-          enterKeyHint="send"
-          onChange={(event) => {
-            place.current = null;
-            change({ line: event.target.value });
-          }}
-          onKeyDown={(event) => {
-            if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
-              event.preventDefault();
-              recall(event.key === 'ArrowUp' ? -1 : 1);
-            }
-          }}
-        />
+        <CommandInput line={draft.line} disabledReason={disabledReason} history={history} completions={completions} onChange={(line) => change({ line })} />
         <Button type="submit" disabledReason={disabledReason}>
           Send
         </Button>

@@ -20,10 +20,14 @@ interface ConsoleProps {
   /** The server whose history is used; `null` for a console that only reads. */
   server: string | null;
   disabledReason?: string | null;
+  /** Commands that are offered while one is typed. */
+  completions?: readonly string[];
   label: string;
 }
 
-export function Console({ path, server, disabledReason = null, label }: ConsoleProps) {
+const NONE: readonly string[] = [];
+
+export function Console({ path, server, disabledReason = null, completions = NONE, label }: ConsoleProps) {
   const { buffer, state, send } = useConsole(path);
   const phone = useMedia(PHONE);
   const [textMode, setTextMode] = usePreference('console.text');
@@ -111,7 +115,7 @@ export function Console({ path, server, disabledReason = null, label }: ConsoleP
       ) : (
         <TerminalView ref={terminal} buffer={buffer} timestamps={timestamps === true} onMatches={setMatches} />
       )}
-      {server !== null && <CommandLine server={server} connected={state.is === 'open'} disabledReason={disabledReason} send={send} />}
+      {server !== null && <CommandLine server={server} connected={state.is === 'open'} disabledReason={disabledReason} completions={completions} send={send} />}
     </section>
   );
 }

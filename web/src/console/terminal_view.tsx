@@ -143,12 +143,15 @@ function feed(xterm: Terminal, buffer: ConsoleBuffer, timestamps: boolean, onDra
   let waiting: Entry[] = [];
   let writing = false;
   let stopped = false;
+  // A line end before each line but the first: after the last one there would always be an empty line.
+  let lineEnd = '';
   const draw = (): void => {
     if (writing || stopped || waiting.length === 0) return;
     const entries = waiting.slice(-KEPT);
     waiting = [];
     writing = true;
-    const text = entries.map((entry) => `\r\n${drawn(entry, timestamps)}`).join('');
+    const text = lineEnd + entries.map((entry) => drawn(entry, timestamps)).join('\r\n');
+    lineEnd = '\r\n';
     xterm.write(text, () => {
       writing = false;
       if (stopped) return;

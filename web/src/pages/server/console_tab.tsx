@@ -1,8 +1,10 @@
 /** The console, the figures of now beside it, and the installation's log while there is nothing else to see. */
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import type { ServerView } from '../../api/types';
 import { Console } from '../../console/console';
+import { queries } from '../../live/cache';
 import { Button } from '../../ui/button';
 import { InstallProgress } from './install_progress';
 import { NowFigures } from './now_figures';
@@ -12,6 +14,7 @@ export function ConsoleTab() {
   const server = useServer();
   const installing = server.state === 'installing' || server.install?.state === 'failed';
   const [chosen, setChosen] = useState<'console' | 'install' | null>(null);
+  const template = useQuery({ ...queries.template(server.template.id), staleTime: Infinity });
   const shown = chosen ?? (installing ? 'install' : 'console');
 
   return (
@@ -35,6 +38,7 @@ export function ConsoleTab() {
             path={`/api/v1/servers/${server.id}/console`}
             server={server.id}
             disabledReason={whyNoCommands(server)}
+            {...(template.data === undefined ? {} : { completions: template.data.completions })}
             label={`Console of ${server.name}`}
           />
         )}
