@@ -38,7 +38,7 @@ export const servers = {
   stats: (id: string, window: 'hour' | 'week', signal?: AbortSignal) =>
     answered(GET('/api/v1/servers/{id}/stats', { params: { path: { id }, query: { window } }, ...reading(signal, ASKS_NODE) })),
   activity: (id: string, signal?: AbortSignal) =>
-    answered(GET('/api/v1/servers/{id}/activity', { params: { path: { id }, query: { limit: 200 } }, ...reading(signal, ASKS_NODE) })),
+    answered(GET('/api/v1/servers/{id}/activity', { params: { path: { id }, query: { limit: 1_000 } }, ...reading(signal, ASKS_NODE) })),
 };
 
 export const templates = {

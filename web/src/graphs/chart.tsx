@@ -1,4 +1,7 @@
-/** One graph: lines over time, the limit as a dashed line, and the values under the pointer in words beside its name. */
+/**
+ * One graph: lines over time, the limit as a dashed line, what happened as marks on the time axis, and the values under
+ * the pointer in words beside its name.
+ */
 import 'uplot/dist/uPlot.min.css';
 
 import { useEffect, useRef, useState } from 'react';
@@ -6,7 +9,10 @@ import UPlot from 'uplot';
 
 import { useCell } from '../api/cell';
 import { effectiveTheme } from '../ui/theme';
+import { clock } from '../ui/format';
 import type { Columns } from './columns';
+import { drawMarks } from './draw_marks';
+import { markAt, type Mark } from './marks';
 
 export interface Series {
   label: string;
@@ -24,27 +30,46 @@ interface ChartProps {
   binary: boolean;
   /** How much time the graph shows, in seconds, up to now: also where there are no figures yet. */
   span: number;
+  /** What happened meanwhile. */
+  marks: readonly Mark[];
+}
+
+/** Where the pointer is. */
+interface Pointer {
+  /** The sample under it. */
+  index: number | null;
+  /** The time under it, in seconds. */
+  time: number;
+  /** How many seconds a pixel is. */
+  perPixel: number;
+  /** Whether it is in the right half, so that words must stand to its left. */
+  right: boolean;
 }
 
 const HEIGHT = 160;
 const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const SYNC = UPlot.sync('server');
+/** How near to a mark the pointer must be, in pixels. */
+const REACH_PX = 10;
+/** The most that is told of one mark. */
+const TOLD = 4;
 
-export function Chart({ name, series, data, format, limit, binary, span }: ChartProps) {
+export function Chart({ name, series, data, format, limit, binary, span, marks }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
-  const [under, setUnder] = useState<number | null>(null);
+  const [pointer, setPointer] = useState<Pointer | null>(null);
+  const [hovered, setHovered] = useState(false);
   const theme = useCell(effectiveTheme);
   // What the chart's own callbacks read; it is made once and lives through new data.
-  const now = useRef({ data, format, limit, series, binary, span });
+  const now = useRef({ data, format, limit, series, binary, span, marks });
   useEffect(() => {
-    now.current = { data, format, limit, series, binary, span };
+    now.current = { data, format, limit, series, binary, span, marks };
   });
 
   useEffect(() => {
     const parent = box.current;
     if (parent === null) return;
-    const made = new UPlot(options(parent, now, setUnder), now.current.data, parent);
+    const made = new UPlot(options(parent, now, setPointer), now.current.data, parent);
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: parent.clientWidth, height: HEIGHT }));
     observer.observe(parent);
@@ -55,9 +80,11 @@ export function Chart({ name, series, data, format, limit, binary, span }: Chart
     };
   }, [theme]);
 
-  useEffect(() => plot.current?.setData(data), [data, limit]);
+  useEffect(() => plot.current?.setData(data), [data, limit, marks]);
 
+  const under = pointer?.index ?? null;
   const index = under ?? data[0].length - 1;
+  const told = hovered && pointer !== null ? markAt(marks, pointer.time, pointer.perPixel * REACH_PX) : null;
   const at = data[0][index];
   return (
     <section className="card chart" aria-label={name}>
@@ -74,15 +101,33 @@ export function Chart({ name, series, data, format, limit, binary, span }: Chart
           {under !== null && at !== undefined && <time className="muted">{new Date(at * 1_000).toLocaleString('en-GB')}</time>}
         </span>
       </div>
-      <div ref={box} className="chart-box" />
+      <div className="chart-box" onPointerEnter={() => setHovered(true)} onPointerLeave={() => setHovered(false)}>
+        <div ref={box} />
+        {told !== null && <MarkWords mark={told} right={pointer?.right ?? false} today={(data[0].at(-1) ?? 0) * 1_000} />}
+      </div>
     </section>
+  );
+}
+
+/** What a mark stands for. The list below the graphs says the same to those who have no pointer. */
+function MarkWords({ mark, right, today }: { mark: Mark; right: boolean; today: number }) {
+  const more = mark.entries.length - TOLD;
+  return (
+    <div className="mark-words" data-side={right ? 'left' : 'right'} aria-hidden="true">
+      {mark.entries.slice(-TOLD).map((entry) => (
+        <p key={`${entry.n} ${entry.at}`}>
+          <span className="muted">{clock(entry.at, today)}</span> {entry.text}
+        </p>
+      ))}
+      {more > 0 && <p className="muted">and {more} more before</p>}
+    </div>
   );
 }
 
 function options(
   parent: HTMLElement,
-  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[]; binary: boolean; span: number }>,
-  onPointer: (index: number | null) => void,
+  now: React.RefObject<{ format: (value: number | null) => string; limit: number | null; series: readonly Series[]; binary: boolean; span: number; marks: readonly Mark[] }>,
+  onPointer: (pointer: Pointer | null) => void,
 ): UPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
@@ -111,10 +156,21 @@ function options(
       ...now.current.series.map(({ tone }) => ({ stroke: colour(tone === 1 ? '--accent' : '--warn'), width: 1.5, points: { show: false } })),
     ],
     hooks: {
-      setCursor: [(chart) => onPointer(chart.cursor.idx ?? null)],
-      draw: [(chart) => drawLimit(chart, now.current.limit, colour('--bad'))],
+      setCursor: [(chart) => onPointer(pointerOf(chart))],
+      draw: [
+        (chart) => drawMarks(chart, now.current.marks, colour),
+        (chart) => drawLimit(chart, now.current.limit, colour('--bad')),
+      ],
     },
   };
+}
+
+function pointerOf(chart: UPlot): Pointer | null {
+  const left = chart.cursor.left ?? -1;
+  if (left < 0) return null;
+  const time = chart.posToVal(left, 'x');
+  const width = chart.over.clientWidth;
+  return { index: chart.cursor.idx ?? null, time, perPixel: chart.posToVal(left + 1, 'x') - time, right: left > width / 2 };
 }
 
 function timeLabels(_: UPlot, ticks: number[]): string[] {

@@ -5,12 +5,16 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 
 import * as api from '../../api/endpoints';
-import type { Sample } from '../../api/types';
+import type { ActivityEntry, Sample } from '../../api/types';
 import { Chart, type Series } from '../../graphs/chart';
 import { columns, withTicks } from '../../graphs/columns';
+import { marksBetween } from '../../graphs/marks';
+import { queries } from '../../live/cache';
 import { useTicks } from '../../live/ticks';
 import { bytes, percent, rate } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
+import { useNow } from '../../ui/now';
+import { MarksCard } from './marks';
 import { useServer } from './page';
 
 const MIB = 1_048_576;
@@ -18,6 +22,10 @@ const WINDOWS = [
   { window: 'hour', word: 'Last hour, live' },
   { window: 'week', word: 'Last week' },
 ] as const;
+const SPAN_S = { hour: 3_600, week: 7 * 86_400 };
+/** Marks nearer than this part of the axis would be drawn over each other. */
+const MARK_PART = 1 / 70;
+const NOTHING: readonly ActivityEntry[] = [];
 
 interface Graph {
   name: string;
@@ -40,6 +48,12 @@ export function GraphsTab() {
     () => (query.data === undefined ? [] : window === 'hour' ? withTicks(query.data.samples, ticks) : query.data.samples),
     [query.data, window, ticks],
   );
+
+  const now = useNow();
+  const span = SPAN_S[window];
+  const activity = useQuery(queries.activity(server.id)).data?.items ?? NOTHING;
+  const marks = useMemo(() => marksBetween(activity, 0, Infinity, span * MARK_PART), [activity, span]);
+  const happened = activity.filter(({ at }) => Date.parse(at) >= now - span * 1_000);
 
   const { memory_mib, cpu_percent, disk_mib } = server.limits;
   const graphs: Graph[] = [
@@ -78,9 +92,11 @@ export function GraphsTab() {
                     format={format}
                     limit={limit}
                     binary={format === bytes || format === rate}
-                    span={data.window === 'hour' ? 3_600 : 7 * 86_400}
+                    span={span}
+                    marks={marks}
                   />
                 ))}
+              <MarksCard server={server.id} entries={happened} now={now} />
             </div>
           )
         }
