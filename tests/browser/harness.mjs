@@ -112,7 +112,7 @@ export class NodePanel {
 
   /**
    * Takes every API server away and keeps it away: the supervisor is stopped, so that nothing restarts them, and they are
-   * killed. Returns the function that ends the outage.
+   * killed. Returns when that was, and the function that ends the outage.
    */
   async cutOff() {
     const components = await this.status();
@@ -122,8 +122,9 @@ export class NodePanel {
       throw new Error(`expected a supervisor and two API servers, found ${JSON.stringify(components)}`);
     }
     process.kill(supervisor.pid, 'SIGSTOP');
+    const at = Date.now();
     for (const { pid } of servers) process.kill(pid, 'SIGKILL');
-    return () => process.kill(supervisor.pid, 'SIGCONT');
+    return { at, resume: () => process.kill(supervisor.pid, 'SIGCONT') };
   }
 
   /** A session of the administrator, for what a test needs besides the page. */

@@ -20,6 +20,8 @@ const BEAT_GRACE_MS = 3_500;
 /** Any stream is asked for again after this long without a byte. */
 const IDLE_MS = 40_000;
 const ATTEMPT_MS = 6_000;
+/** After a stream broke, another API server answers at once if there is one: silence then says more, sooner. */
+const SILENCE_AFTER_LOSS_MS = 700;
 
 export interface EventStreamParts {
   outage: OutageWatch;
@@ -29,9 +31,11 @@ export interface EventStreamParts {
 
 /** Runs until `signal` aborts or the session ends. */
 export async function runEventStream(parts: EventStreamParts, signal: AbortSignal): Promise<void> {
+  let lost = false;
   for (let attempt = 0; !signal.aborted; attempt += 1) {
-    const result = await connectOnce(parts, signal);
+    const result = await connectOnce(parts, lost ? SILENCE_AFTER_LOSS_MS : SILENCE_MS, signal);
     if (result === 'session-ended' || result === 'unwanted') return;
+    lost = result === 'was-open';
     if (result === 'was-open') attempt = 0;
     else parts.outage.report(result);
     // The first try after a lost stream is immediate: usually another API server answers it.
@@ -41,13 +45,17 @@ export async function runEventStream(parts: EventStreamParts, signal: AbortSigna
 
 type End = 'was-open' | 'session-ended' | 'unwanted' | OutageCause;
 
-async function connectOnce({ outage, onEvent, onSessionEnded }: EventStreamParts, signal: AbortSignal): Promise<End> {
+async function connectOnce(
+  { outage, onEvent, onSessionEnded }: EventStreamParts,
+  silenceMs: number,
+  signal: AbortSignal,
+): Promise<End> {
   const abort = new AbortController();
   const began = Date.now();
   let timer = setTimeout(() => abort.abort(), ATTEMPT_MS);
   const silence = setTimeout(() => {
     if (outage.lastSign < began) outage.report({ kind: 'silent' });
-  }, SILENCE_MS);
+  }, silenceMs);
   let open = false;
   let beats = false;
   const alive = (): void => {
