@@ -3,8 +3,8 @@ import { DELETE, GET, PATCH, POST, PUT, answered, reading, writing, type WriteOp
 import type { CreateServer, CreateUser, PowerAction, UpdateServer, UpdateUser } from './types';
 
 const at = (id: string) => ({ params: { path: { id } } });
-/** The longest list that is fetched at once where more would be of no use on a page. */
-const MOST = { params: { query: { limit: 1_000 } } };
+/** A part of a list: as much as the API gives at once, after the part before. */
+const part = (after: string | null) => (after === null ? { limit: 1_000 } : { after, limit: 1_000 });
 /** What waits for a node may take longer than NodePanel itself. */
 const ASKS_NODE = { silenceIsOutage: false };
 
@@ -24,8 +24,8 @@ export const setup = {
 };
 
 export const servers = {
-  list: (after: string | null, limit: number, signal?: AbortSignal) =>
-    answered(GET('/api/v1/servers', { params: { query: after === null ? { limit } : { after, limit } }, ...reading(signal) })),
+  list: (after: string | null, signal?: AbortSignal) =>
+    answered(GET('/api/v1/servers', { params: { query: part(after) }, ...reading(signal) })),
   get: (id: string, signal?: AbortSignal) => answered(GET('/api/v1/servers/{id}', { ...at(id), ...reading(signal) })),
   create: (body: CreateServer, options?: WriteOptions) => answered(POST('/api/v1/servers', { body, ...writing(options) })),
   update: (id: string, body: UpdateServer, options?: WriteOptions) =>
@@ -42,7 +42,7 @@ export const servers = {
 };
 
 export const templates = {
-  list: (signal?: AbortSignal) => answered(GET('/api/v1/templates', { ...MOST, ...reading(signal) })),
+  list: (after: string | null, signal?: AbortSignal) => answered(GET('/api/v1/templates', { params: { query: part(after) }, ...reading(signal) })),
   get: (id: string, signal?: AbortSignal) => answered(GET('/api/v1/templates/{id}', { ...at(id), ...reading(signal) })),
   create: (source: string, options?: WriteOptions) => answered(POST('/api/v1/templates', { body: { source }, ...writing(options) })),
   replace: (id: string, source: string, options?: WriteOptions) =>
@@ -51,15 +51,15 @@ export const templates = {
 };
 
 export const nodes = {
-  list: (signal?: AbortSignal) => answered(GET('/api/v1/nodes', { ...MOST, ...reading(signal) })),
+  list: (after: string | null, signal?: AbortSignal) => answered(GET('/api/v1/nodes', { params: { query: part(after) }, ...reading(signal) })),
   create: (name: string, options?: WriteOptions) => answered(POST('/api/v1/nodes', { body: { name }, ...writing(options) })),
   rename: (id: string, name: string, options?: WriteOptions) =>
     answered(PATCH('/api/v1/nodes/{id}', { ...at(id), body: { name }, ...writing(options) })),
   remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/nodes/{id}', { ...at(id), ...writing(options) })),
   joinToken: (id: string, options?: WriteOptions) =>
     answered(POST('/api/v1/nodes/{id}/join-token', { ...at(id), ...writing(options) })),
-  allocations: (id: string, signal?: AbortSignal) =>
-    answered(GET('/api/v1/nodes/{id}/allocations', { params: { path: { id }, query: { limit: 1_000 } }, ...reading(signal) })),
+  allocations: (id: string, after: string | null, signal?: AbortSignal) =>
+    answered(GET('/api/v1/nodes/{id}/allocations', { params: { path: { id }, query: part(after) }, ...reading(signal) })),
   addAllocations: (id: string, address: string, ports: string, options?: WriteOptions) =>
     answered(POST('/api/v1/nodes/{id}/allocations', { ...at(id), body: { address, ports }, ...writing(options) })),
   removeAllocations: (id: string, address: string, ports: string, options?: WriteOptions) =>
@@ -67,7 +67,7 @@ export const nodes = {
 };
 
 export const users = {
-  list: (signal?: AbortSignal) => answered(GET('/api/v1/users', { ...MOST, ...reading(signal) })),
+  list: (after: string | null, signal?: AbortSignal) => answered(GET('/api/v1/users', { params: { query: part(after) }, ...reading(signal) })),
   create: (body: CreateUser, options?: WriteOptions) => answered(POST('/api/v1/users', { body, ...writing(options) })),
   update: (id: string, body: UpdateUser, options?: WriteOptions) =>
     answered(PATCH('/api/v1/users/{id}', { ...at(id), body, ...writing(options) })),
@@ -75,7 +75,7 @@ export const users = {
 };
 
 export const keys = {
-  list: (signal?: AbortSignal) => answered(GET('/api/v1/keys', { ...MOST, ...reading(signal) })),
+  list: (after: string | null, signal?: AbortSignal) => answered(GET('/api/v1/keys', { params: { query: part(after) }, ...reading(signal) })),
   create: (name: string, options?: WriteOptions) => answered(POST('/api/v1/keys', { body: { name }, ...writing(options) })),
   remove: (id: string, options?: WriteOptions) => answered(DELETE('/api/v1/keys/{id}', { ...at(id), ...writing(options) })),
 };

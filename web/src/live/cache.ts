@@ -7,10 +7,12 @@ import { QueryClient, dehydrate, hydrate, queryOptions, type DehydratedState, ty
 import * as api from '../api/endpoints';
 import type { ApiEvent, NodeView, Page, ServerView } from '../api/types';
 import { forgetTicks, pushTicks } from './ticks';
+import { Meanwhile, wholeList, type WholeList } from './whole_list';
 
-/** The parts of a list that are fetched at once, and the most servers that a page holds. */
-const PART = 500;
-const MOST = 5_000;
+/** Events keep a list right; that it is fetched again now and then only guards against mistakes. */
+const LIST_AGAIN_MS = 60_000;
+const LONG_LIST = 1_000;
+const LONG_LIST_AGAIN_MS = 600_000;
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -19,14 +21,16 @@ export const queryClient = new QueryClient({
   },
 });
 
-export interface ServerList {
-  items: ServerView[];
-  total: number;
+export type ServerList = WholeList<ServerView>;
+
+/** Everything of a list that the API gives in parts. */
+function whole<T>(fetchPart: (after: string | null, signal: AbortSignal) => Promise<Page<T>>) {
+  return ({ signal }: { signal: AbortSignal }) => wholeList((after) => fetchPart(after, signal));
 }
 
 export const queries = {
   session: queryOptions({ queryKey: ['session'], queryFn: ({ signal }) => api.session.get(signal), staleTime: 300_000 }),
-  servers: queryOptions({ queryKey: ['servers'], queryFn: ({ signal }) => allServers(signal), refetchInterval: 60_000 }),
+  servers: queryOptions({ queryKey: ['servers'], queryFn: ({ signal }) => allServers(signal), refetchInterval: ({ state }) => ((state.data?.items.length ?? 0) > LONG_LIST ? LONG_LIST_AGAIN_MS : LIST_AGAIN_MS) }),
   server: (id: string) =>
     queryOptions<ServerView>({
       queryKey: ['server', id],
@@ -35,14 +39,14 @@ export const queries = {
       placeholderData: () =>
         queryClient.getQueryData<ServerList>(['servers'])?.items.find((server) => server.id === id),
     }),
-  templates: queryOptions({ queryKey: ['templates'], queryFn: ({ signal }) => api.templates.list(signal) }),
+  templates: queryOptions({ queryKey: ['templates'], queryFn: whole(api.templates.list) }),
   template: (id: string) =>
     queryOptions({ queryKey: ['template', id], queryFn: ({ signal }) => api.templates.get(id, signal) }),
-  nodes: queryOptions({ queryKey: ['nodes'], queryFn: ({ signal }) => api.nodes.list(signal), refetchInterval: 30_000 }),
+  nodes: queryOptions({ queryKey: ['nodes'], queryFn: whole(api.nodes.list), refetchInterval: 30_000 }),
   allocations: (node: string) =>
-    queryOptions({ queryKey: ['allocations', node], queryFn: ({ signal }) => api.nodes.allocations(node, signal) }),
-  users: queryOptions({ queryKey: ['users'], queryFn: ({ signal }) => api.users.list(signal) }),
-  keys: queryOptions({ queryKey: ['keys'], queryFn: ({ signal }) => api.keys.list(signal) }),
+    queryOptions({ queryKey: ['allocations', node], queryFn: whole((after, signal) => api.nodes.allocations(node, after, signal)) }),
+  users: queryOptions({ queryKey: ['users'], queryFn: whole(api.users.list) }),
+  keys: queryOptions({ queryKey: ['keys'], queryFn: whole(api.keys.list) }),
   components: queryOptions({
     queryKey: ['components'],
     queryFn: ({ signal }) => api.installation.components(signal),
@@ -62,17 +66,25 @@ export const queries = {
     }),
 };
 
+/** What events said of servers since the fetch of the list began; `null` while none is under way. */
+let meanwhile: Meanwhile<ServerView> | null = null;
+
 async function allServers(signal: AbortSignal): Promise<ServerList> {
-  const items: ServerView[] = [];
-  let after: string | null = null;
-  let total = 0;
-  do {
-    const page: Page<ServerView> = await api.servers.list(after, PART, signal);
-    items.push(...page.items);
-    total = page.total;
-    after = page.next;
-  } while (after !== null && items.length < MOST);
-  return { items, total };
+  const mine = new Meanwhile<ServerView>();
+  meanwhile = mine;
+  const first = queryClient.getQueryData<ServerList>(['servers']) === undefined;
+  try {
+    const list = await wholeList(
+      (after) => api.servers.list(after, signal),
+      // Thousands of servers take a moment: the first of them can be used at once.
+      (soFar) => {
+        if (first && !signal.aborted) queryClient.setQueryData<ServerList>(['servers'], mine.applyTo(soFar, isOlder));
+      },
+    );
+    return mine.applyTo(list, isOlder);
+  } finally {
+    if (meanwhile === mine) meanwhile = null;
+  }
 }
 
 /** Changes what is known according to an event. */
@@ -82,10 +94,12 @@ export function applyEvent(event: ApiEvent): void {
       void queryClient.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
       break;
     case 'server':
+      refreshActivity(event.server);
       putServer(event.server);
       break;
     case 'server_removed':
       forgetTicks(event.id);
+      meanwhile?.remove(event.id);
       queryClient.setQueryData<ServerList>(['servers'], (list) => list && without(list, event.id));
       void queryClient.invalidateQueries({ queryKey: ['server', event.id] });
       break;
@@ -93,10 +107,10 @@ export function applyEvent(event: ApiEvent): void {
       pushTicks(event.ticks);
       break;
     case 'node':
-      queryClient.setQueryData<Page<NodeView>>(['nodes'], (page) => page && withItem(page, event.node));
+      queryClient.setQueryData<WholeList<NodeView>>(['nodes'], (list) => list && withItem(list, event.node));
       break;
     case 'node_removed':
-      queryClient.setQueryData<Page<NodeView>>(['nodes'], (page) => page && without(page, event.id));
+      queryClient.setQueryData<WholeList<NodeView>>(['nodes'], (list) => list && without(list, event.id));
       break;
     case 'template_changed':
       void queryClient.invalidateQueries({ queryKey: ['templates'] });
@@ -111,6 +125,7 @@ export function applyEvent(event: ApiEvent): void {
 
 /** Remembers a server as an answer or an event shows it; what is older than what is known changes nothing. */
 export function putServer(server: ServerView): void {
+  meanwhile?.put(server);
   queryClient.setQueryData<ServerView>(['server', server.id], (known) => (known && isOlder(server, known) ? known : server));
   queryClient.setQueryData<ServerList>(['servers'], (list) => {
     if (!list) return list;
@@ -119,32 +134,40 @@ export function putServer(server: ServerView): void {
   });
 }
 
+/** A change of state is an entry in the activity: whoever looks at it, or at its marks on the graphs, sees it now. */
+function refreshActivity(server: ServerView): void {
+  const known = queryClient.getQueryData<ServerView>(['server', server.id]);
+  if (known?.state !== server.state) void queryClient.invalidateQueries({ queryKey: ['activity', server.id] });
+}
+
 function isOlder(candidate: ServerView, known: ServerView): boolean {
   if (candidate.generation !== known.generation) return candidate.generation < known.generation;
   return candidate.as_of !== null && known.as_of !== null && candidate.as_of < known.as_of;
 }
 
-function withItem<T extends { id: string }, L extends { items: T[]; total: number }>(list: L, item: T): L {
+function withItem<T extends { id: string }>(list: WholeList<T>, item: T): WholeList<T> {
   const index = list.items.findIndex((known) => known.id === item.id);
   if (index < 0) return { ...list, items: [...list.items, item], total: list.total + 1 };
   return { ...list, items: list.items.with(index, item) };
 }
 
-function without<T extends { id: string }>(list: Page<T>, id: string): Page<T>;
-function without(list: ServerList, id: string): ServerList;
-function without(list: ServerList, id: string): ServerList {
+function without<T extends { id: string }>(list: WholeList<T>, id: string): WholeList<T> {
   const items = list.items.filter((item) => item.id !== id);
   return { ...list, items, total: list.total - (list.items.length - items.length) };
 }
 
 /** What is shown first after a reload while NodePanel does not answer. Secrets of templates and keys are not in it. */
 const KEPT = new Set(['session', 'servers', 'server', 'templates']);
+/** The most servers of the list that are kept: browsers give a page about five million characters. */
+const KEPT_SERVERS = 1_000;
 const STORAGE = 'nodepanel.cache';
 
 export function keepForReload(): void {
   const kept = (query: Query): boolean => query.state.status === 'success' && KEPT.has(String(query.queryKey[0]));
+  const shortened = (key: string, value: unknown): unknown =>
+    key === 'items' && Array.isArray(value) ? value.slice(0, KEPT_SERVERS) : value;
   try {
-    sessionStorage.setItem(STORAGE, JSON.stringify(dehydrate(queryClient, { shouldDehydrateQuery: kept })));
+    sessionStorage.setItem(STORAGE, JSON.stringify(dehydrate(queryClient, { shouldDehydrateQuery: kept }), shortened));
   } catch {
     // Too much for the browser's storage: then a reload during an outage shows less.
     sessionStorage.removeItem(STORAGE);

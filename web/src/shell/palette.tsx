@@ -1,7 +1,7 @@
 /** Ctrl-K: servers, pages and actions by a few letters. */
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useDeferredValue, useMemo, useState } from 'react';
 import { Autocomplete, Dialog, Input, Menu, MenuItem, Modal, ModalOverlay, SearchField, Text } from 'react-aria-components';
 
 import * as api from '../api/endpoints';
@@ -28,12 +28,24 @@ export function Palette({ session, onClose }: { session: SessionView; onClose: (
   const pages = usePages(session);
   const navigate = useNavigate();
 
+  const sought = useDeferredValue(text);
+
   const items = useMemo(() => {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const matches = (item: Item): boolean => words.every((word) => item.search.includes(word));
-    const found = (servers ?? []).flatMap((server) => serverItems(server, (to) => void navigate({ to, params: { serverId: server.id } })));
-    return [...found.filter((item) => words.length > 0 || item.id.startsWith('open')), ...pages].filter(matches).slice(0, SHOWN);
-  }, [text, servers, pages, navigate]);
+    const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
+    const found: Item[] = [];
+    const take = (item: Item): void => {
+      if (found.length < SHOWN && words.every((word) => item.search.includes(word))) found.push(item);
+    };
+    // Room for the pages is kept: with thousands of servers they would never be reached.
+    const matchingPages = pages.filter((item) => words.every((word) => item.search.includes(word)));
+    for (const server of servers ?? []) {
+      if (found.length >= SHOWN - matchingPages.length) break;
+      const [open, ...rest] = serverItems(server, (to) => void navigate({ to, params: { serverId: server.id } }));
+      if (open !== undefined) take(open);
+      if (words.length > 0) rest.forEach(take);
+    }
+    return [...found, ...matchingPages].slice(0, SHOWN);
+  }, [sought, servers, pages, navigate]);
 
   return (
     <ModalOverlay className="overlay" isOpen isDismissable onOpenChange={(open) => !open && onClose()}>

@@ -13,6 +13,7 @@ import { Failure } from '../../ui/failure';
 import { TextField } from '../../ui/field';
 import { day } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
+import { LongList } from '../../ui/long_list';
 import { notify } from '../../ui/notices';
 import { TableBox } from '../../ui/table_box';
 
@@ -41,32 +42,36 @@ export function Keys() {
           items.length === 0 ? (
             <p className="muted">You have none.</p>
           ) : (
-            <TableBox label="API keys">
-                <thead>
-                  <tr>
-                    <th>Name</th>
-                    <th>Begins with</th>
-                    <th>Made</th>
-                    <th>
-                      <span className="visually-hidden">Revoke</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map((key) => (
-                    <tr key={key.id}>
-                      <td>{key.name}</td>
-                      <td className="mono">{key.prefix}…</td>
-                      <td>{day(key.created_at)}</td>
-                      <td className="number">
-                        <Button look="danger" aria-label={`Revoke ${key.name}`} onClick={() => setRevoking(key)}>
-                          Revoke
-                        </Button>
-                      </td>
+            <LongList items={items} one="key" text={(key) => `${key.name} ${key.prefix}`}>
+              {(shown) => (
+                <TableBox label="API keys">
+                  <thead>
+                    <tr>
+                      <th>Name</th>
+                      <th>Begins with</th>
+                      <th>Made</th>
+                      <th>
+                        <span className="visually-hidden">Revoke</span>
+                      </th>
                     </tr>
-                  ))}
-                </tbody>
-              </TableBox>
+                  </thead>
+                  <tbody>
+                    {shown.map((key) => (
+                      <tr key={key.id}>
+                        <td>{key.name}</td>
+                        <td className="mono">{key.prefix}…</td>
+                        <td>{day(key.created_at)}</td>
+                        <td className="number">
+                          <Button look="danger" aria-label={`Revoke ${key.name}`} onClick={() => setRevoking(key)}>
+                            Revoke
+                          </Button>
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </TableBox>
+              )}
+            </LongList>
           )
         }
       </Loaded>

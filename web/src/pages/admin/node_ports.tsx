@@ -1,6 +1,7 @@
 /** A node's ports: which can be given to servers, and which are. */
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
 
 import * as api from '../../api/endpoints';
 import type { AllocationView, NodeView } from '../../api/types';
@@ -12,6 +13,7 @@ import { Failure } from '../../ui/failure';
 import { TextField } from '../../ui/field';
 import { address, count } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
+import { LongList } from '../../ui/long_list';
 import { notify } from '../../ui/notices';
 import { TableBox } from '../../ui/table_box';
 
@@ -33,7 +35,8 @@ export function PortsCard({ node }: { node: NodeView }) {
     onError: (error) => notify.failed('The port stays.', error),
   });
   const servers = useQuery(queries.servers).data?.items;
-  const nameOf = (id: string): string => servers?.find((server) => server.id === id)?.name ?? 'a server';
+  const names = useMemo(() => new Map(servers?.map(({ id, name }) => [id, name])), [servers]);
+  const nameOf = (id: string): string => names.get(id) ?? 'a server';
 
   return (
     <section className="card">
@@ -42,44 +45,47 @@ export function PortsCard({ node }: { node: NodeView }) {
         {node.ports_used} of {count(node.ports, 'port')} given to servers.
       </p>
       <Loaded query={query} what="the ports" rows={2}>
-        {({ items, total }) => (
+        {({ items }) => (
           <>
             {items.length === 0 ? (
               <p>This node has no ports yet. Servers that listen need some: add a range below.</p>
             ) : (
-              <TableBox label="Ports" short>
-                  <thead>
-                    <tr>
-                      <th>Address</th>
-                      <th>Given to</th>
-                      <th>
-                        <span className="visually-hidden">Remove</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {items.map((port) => (
-                      <tr key={address(port)}>
-                        <td className="mono">{address(port)}</td>
-                        <td>{port.server === null ? <span className="muted">free</span> : <ServerLink allocation={port} name={nameOf(port.server)} />}</td>
-                        <td className="number">
-                          {port.server === null && (
-                            <Button
-                              look="quiet"
-                              aria-label={`Remove ${address(port)}`}
-                              progress={remove.progress}
-                              onClick={() => remove.run({ address: port.address, ports: String(port.port) })}
-                            >
-                              Remove
-                            </Button>
-                          )}
-                        </td>
+              <LongList items={items} one="port" text={(port) => `${address(port)} ${port.server === null ? 'free' : nameOf(port.server)}`}>
+                {(shown) => (
+                  <TableBox label="Ports" short>
+                    <thead>
+                      <tr>
+                        <th>Address</th>
+                        <th>Given to</th>
+                        <th>
+                          <span className="visually-hidden">Remove</span>
+                        </th>
                       </tr>
-                    ))}
-                  </tbody>
-                </TableBox>
+                    </thead>
+                    <tbody>
+                      {shown.map((port) => (
+                        <tr key={address(port)}>
+                          <td className="mono">{address(port)}</td>
+                          <td>{port.server === null ? <span className="muted">free</span> : <ServerLink allocation={port} name={nameOf(port.server)} />}</td>
+                          <td className="number">
+                            {port.server === null && (
+                              <Button
+                                look="quiet"
+                                aria-label={`Remove ${address(port)}`}
+                                progress={remove.progress}
+                                onClick={() => remove.run({ address: port.address, ports: String(port.port) })}
+                              >
+                                Remove
+                              </Button>
+                            )}
+                          </td>
+                        </tr>
+                      ))}
+                    </tbody>
+                  </TableBox>
+                )}
+              </LongList>
             )}
-            {total > items.length && <p className="muted small">The first {items.length} of {total}.</p>}
           </>
         )}
       </Loaded>

@@ -14,6 +14,7 @@ import { TextField } from '../../ui/field';
 import { bytes, clock, percent } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
+import { LongList } from '../../ui/long_list';
 import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
@@ -39,24 +40,28 @@ export function NodesPage() {
               <p>A node is a machine that runs game servers. Add one here, then run one command on it.</p>
             </div>
           ) : (
-            <TableBox label="Nodes">
-                <thead>
-                  <tr>
-                    <th>Node</th>
-                    <th>State</th>
-                    <th className="number">Servers</th>
-                    <th className="number">CPU</th>
-                    <th className="number">Memory</th>
-                    <th className="number">Disk</th>
-                    <th className="number">Ports given</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map((node) => (
-                    <NodeRow key={node.id} node={node} />
-                  ))}
-                </tbody>
-              </TableBox>
+            <LongList items={items} one="node" text={(node) => `${node.name} ${node.presence.state} ${node.facts?.hostname ?? ''}`}>
+              {(shown) => (
+                <TableBox label="Nodes">
+                  <thead>
+                    <tr>
+                      <th>Node</th>
+                      <th>State</th>
+                      <th className="number">Servers</th>
+                      <th className="number">CPU</th>
+                      <th className="number">Memory</th>
+                      <th className="number">Disk</th>
+                      <th className="number">Ports given</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {shown.map((node) => (
+                      <NodeRow key={node.id} node={node} />
+                    ))}
+                  </tbody>
+                </TableBox>
+              )}
+            </LongList>
           )
         }
       </Loaded>

@@ -6,6 +6,7 @@ import { queries } from '../../live/cache';
 import { day } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
+import { LongList } from '../../ui/long_list';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 
@@ -26,31 +27,35 @@ export function TemplatesPage() {
       </div>
       <Loaded query={query} what="the templates">
         {({ items }) => (
-          <TableBox label="Templates">
-              <thead>
-                <tr>
-                  <th>Template</th>
-                  <th className="number">Version</th>
-                  <th className="number">Servers</th>
-                  <th>Changed</th>
-                </tr>
-              </thead>
-              <tbody>
-                {items.map((template) => (
-                  <tr key={template.id}>
-                    <td>
-                      <Link to="/admin/templates/$templateId" params={{ templateId: template.id }}>
-                        {template.name}
-                      </Link>
-                      <p className="muted small">{template.description}</p>
-                    </td>
-                    <td className="number">{template.version}</td>
-                    <td className="number">{template.servers}</td>
-                    <td>{template.builtin ? 'came with NodePanel' : day(template.updated_at)}</td>
+          <LongList items={items} one="template" text={(template) => `${template.name} ${template.slug} ${template.description}`}>
+            {(shown) => (
+              <TableBox label="Templates">
+                <thead>
+                  <tr>
+                    <th>Template</th>
+                    <th className="number">Version</th>
+                    <th className="number">Servers</th>
+                    <th>Changed</th>
                   </tr>
-                ))}
-              </tbody>
-            </TableBox>
+                </thead>
+                <tbody>
+                  {shown.map((template) => (
+                    <tr key={template.id}>
+                      <td>
+                        <Link to="/admin/templates/$templateId" params={{ templateId: template.id }}>
+                          {template.name}
+                        </Link>
+                        <p className="muted small">{template.description}</p>
+                      </td>
+                      <td className="number">{template.version}</td>
+                      <td className="number">{template.servers}</td>
+                      <td>{template.builtin ? 'came with NodePanel' : day(template.updated_at)}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </TableBox>
+            )}
+          </LongList>
         )}
       </Loaded>
     </>

@@ -9,6 +9,7 @@ import { Button } from '../../ui/button';
 import { day } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
+import { LongList } from '../../ui/long_list';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 import { AddUser, EditUser, RemoveUser } from './user_dialogs';
@@ -29,40 +30,44 @@ export function UsersPage() {
       </div>
       <Loaded query={query} what="the users">
         {({ items }) => (
-          <TableBox label="Users">
-              <thead>
-                <tr>
-                  <th>E-mail</th>
-                  <th>Role</th>
-                  <th className="number">Servers</th>
-                  <th>Since</th>
-                  <th>
-                    <span className="visually-hidden">Change</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {items.map((user) => (
-                  <tr key={user.id}>
-                    <td>
-                      {user.email}
-                      {user.id === me && <span className="muted"> (you)</span>}
-                    </td>
-                    <td>{user.role === 'administrator' ? 'Administrator' : 'User'}</td>
-                    <td className="number">{user.servers}</td>
-                    <td>{day(user.created_at)}</td>
-                    <td className="row-buttons">
-                      <Button look="quiet" aria-label={`Change ${user.email}`} onClick={() => setAsking({ what: 'edit', user })}>
-                        Change
-                      </Button>
-                      <Button look="quiet" aria-label={`Remove ${user.email}`} disabledReason={user.id === me ? 'You cannot remove yourself.' : null} onClick={() => setAsking({ what: 'remove', user })}>
-                        Remove
-                      </Button>
-                    </td>
+          <LongList items={items} one="user" text={(user) => `${user.email} ${user.role}`}>
+            {(shown) => (
+              <TableBox label="Users">
+                <thead>
+                  <tr>
+                    <th>E-mail</th>
+                    <th>Role</th>
+                    <th className="number">Servers</th>
+                    <th>Since</th>
+                    <th>
+                      <span className="visually-hidden">Change</span>
+                    </th>
                   </tr>
-                ))}
-              </tbody>
-            </TableBox>
+                </thead>
+                <tbody>
+                  {shown.map((user) => (
+                    <tr key={user.id}>
+                      <td>
+                        {user.email}
+                        {user.id === me && <span className="muted"> (you)</span>}
+                      </td>
+                      <td>{user.role === 'administrator' ? 'Administrator' : 'User'}</td>
+                      <td className="number">{user.servers}</td>
+                      <td>{day(user.created_at)}</td>
+                      <td className="row-buttons">
+                        <Button look="quiet" aria-label={`Change ${user.email}`} onClick={() => setAsking({ what: 'edit', user })}>
+                          Change
+                        </Button>
+                        <Button look="quiet" aria-label={`Remove ${user.email}`} disabledReason={user.id === me ? 'You cannot remove yourself.' : null} onClick={() => setAsking({ what: 'remove', user })}>
+                          Remove
+                        </Button>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </TableBox>
+            )}
+          </LongList>
         )}
       </Loaded>
       {asking?.what === 'add' && <AddUser onClose={close} />}

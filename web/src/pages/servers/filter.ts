@@ -26,8 +26,7 @@ export function select(servers: readonly ServerView[], filter: ListFilter, me: s
     if (filter.state === 'trouble' ? !TROUBLE.has(server.state) : filter.state !== 'all' && server.state !== filter.state) {
       return false;
     }
-    const text = haystack(server);
-    return words.every((word) => text.includes(word));
+    return words.length === 0 || words.every((word) => haystack(server).includes(word));
   });
   const sign = filter.descending ? -1 : 1;
   return found.sort((a, b) => sign * compare(a, b, filter.sort) || collator.compare(a.name, b.name));
@@ -50,7 +49,19 @@ function compare(a: ServerView, b: ServerView, key: SortKey): number {
   }
 }
 
+/** Made once for each view of a server: a list of thousands is filtered again with every letter and every event. */
+const haystacks = new WeakMap<ServerView, string>();
+
 function haystack(server: ServerView): string {
+  let text = haystacks.get(server);
+  if (text === undefined) {
+    text = describeForSearch(server);
+    haystacks.set(server, text);
+  }
+  return text;
+}
+
+function describeForSearch(server: ServerView): string {
   return [server.name, stateWord(server.state), ...server.endpoints.map(address), server.template.name, server.node.name, server.owner.email]
     .join(' ')
     .toLowerCase();

@@ -8,12 +8,17 @@ import { useMay, useSession } from '../../shell/session';
 import { useDraft } from '../../ui/draft';
 import { count } from '../../ui/format';
 import { PlusIcon } from '../../ui/icons';
+import { useCalm } from '../../ui/calm';
 import { Loaded } from '../../ui/loaded';
 import { STATE_ORDER, stateWord } from '../../ui/state_chip';
 import { useTitle } from '../../ui/title';
 import { BulkBar } from './bulk';
 import { NO_FILTER, select, type ListFilter, type SortKey } from './filter';
 import { ServerTable } from './table';
+
+/** A list longer than this is sorted again a few times a second at most, however many events come. */
+const LONG = 500;
+const CALM_MS = 300;
 
 export function ServersPage() {
   useTitle('Servers');
@@ -62,7 +67,8 @@ function List({ list }: { list: ServerList }) {
   const [filter, change] = useDraft<ListFilter>('servers.filter', NO_FILTER);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const deferred = useDeferredValue(filter);
-  const shown = useMemo(() => select(list.items, deferred, session.user.id), [list.items, deferred, session.user.id]);
+  const items = useCalm(list.items, list.items.length > LONG ? CALM_MS : 0);
+  const shown = useMemo(() => select(items, deferred, session.user.id), [items, deferred, session.user.id]);
 
   const onSort = useCallback((sort: SortKey, descending: boolean) => change({ sort, descending }), [change]);
   const onChoose = useCallback((id: string, on: boolean) => {
@@ -107,8 +113,8 @@ function List({ list }: { list: ServerList }) {
           </select>
         )}
         <span className="muted" role="status">
-          {shown.length === list.items.length ? count(list.total, 'server') : `${shown.length} of ${count(list.total, 'server')}`}
-          {list.total > list.items.length && `; the first ${list.items.length} are here`}
+          {shown.length === items.length ? count(list.total, 'server') : `${shown.length.toLocaleString('en-GB')} of ${count(list.total, 'server')}`}
+          {list.total > list.items.length && `; ${list.items.length.toLocaleString('en-GB')} are here, the rest is on its way`}
         </span>
       </div>
       {chosenServers.length > 0 && <BulkBar servers={chosenServers} onClear={() => setChosen(new Set())} />}
