@@ -137,7 +137,7 @@ export function putServer(server: ServerView): void {
 /** A change of state is an entry in the activity: whoever looks at it, or at its marks on the graphs, sees it now. */
 function refreshActivity(server: ServerView): void {
   const known = queryClient.getQueryData<ServerView>(['server', server.id]);
-  if (known?.state !== server.state) void queryClient.invalidateQueries({ queryKey: ['activity', server.id] });
+  if (known !== undefined && known.state !== server.state) void queryClient.invalidateQueries({ queryKey: ['activity', server.id] });
 }
 
 function isOlder(candidate: ServerView, known: ServerView): boolean {

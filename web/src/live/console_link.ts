@@ -53,6 +53,8 @@ export class ConsoleLink {
   #nodeLostAt: number | null = null;
   #node: { connected: boolean; reason: string | null } = { connected: true, reason: null };
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the present socket counts as lost unless something comes. */
+  #patienceEnds = 0;
   #closed = false;
   /** Keys of the commands that went out on the present socket. */
   readonly #sentHere = new Set<string>();
@@ -99,15 +101,22 @@ export class ConsoleLink {
     this.#sentHere.clear();
     this.#watch(socket, OPEN_MS);
     socket.addEventListener('message', (event) => {
-      if (this.#socket === socket) this.#receive(socket, String(event.data));
+      if (this.#socket === socket) this.#receive(String(event.data));
     });
     socket.addEventListener('close', () => this.#lost(socket));
     socket.addEventListener('error', () => this.#lost(socket));
   }
 
+  /** Only moves the end of the patience when a message comes: a flood would otherwise set thousands of timers. */
   #watch(socket: WebSocket, ms: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lost(socket), ms);
+    this.#patienceEnds = Date.now() + ms;
+    const look = (): void => {
+      const left = this.#patienceEnds - Date.now();
+      if (left > 0) this.#timer = setTimeout(look, left);
+      else this.#lost(socket);
+    };
+    this.#timer = setTimeout(look, ms);
   }
 
   #lost(socket: WebSocket): void {
@@ -121,8 +130,8 @@ export class ConsoleLink {
     this.#attempt += 1;
   }
 
-  #receive(socket: WebSocket, text: string): void {
-    this.#watch(socket, BEAT_GRACE_MS);
+  #receive(text: string): void {
+    this.#patienceEnds = Date.now() + BEAT_GRACE_MS;
     const wasOpen = this.#open;
     this.#open = true;
     const entries: Entry[] = [];
