@@ -4,7 +4,7 @@ use nodepanel_types::{
     ServerId, Timestamp,
     wire::{ActivityEntry, ActivityKind},
 };
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::{Db, DbError, whole::Whole};
 use crate::plan::Note;
@@ -20,30 +20,7 @@ impl Db {
         server: Option<ServerId>,
         notes: Vec<Note>,
     ) -> Result<Vec<ActivityEntry>, DbError> {
-        self.transact(move |transaction| {
-            let mut entries = Vec::with_capacity(notes.len());
-            for note in notes {
-                transaction.execute(
-                    "INSERT INTO activity (at, server, kind, text, took_ms, automatic) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![
-                        at.as_millis(),
-                        server.map(|server| server.to_string()),
-                        kind_name(note.kind),
-                        note.text,
-                        note.took_ms.map(Whole),
-                        note.automatic
-                    ],
-                )?;
-                let n = transaction.last_insert_rowid().unsigned_abs();
-                if n % 256 == 0 {
-                    transaction.execute("DELETE FROM activity WHERE n <= ?1", [Whole(n.saturating_sub(KEPT))])?;
-                }
-                let Note { kind, text, took_ms, automatic } = note;
-                entries.push(ActivityEntry { n, at, server, kind, text, took_ms, automatic });
-            }
-            Ok(entries)
-        })
-        .await
+        self.transact(move |transaction| append(transaction, at, server, notes)).await
     }
 
     /// The entries of one server, newest first.
@@ -105,4 +82,34 @@ fn kind_from(name: &str) -> ActivityKind {
         "remove" => ActivityKind::Remove,
         _ => ActivityKind::Power,
     }
+}
+
+/// Appends within a transaction.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    server: Option<ServerId>,
+    notes: Vec<Note>,
+) -> rusqlite::Result<Vec<ActivityEntry>> {
+    let mut entries = Vec::with_capacity(notes.len());
+    for note in notes {
+        transaction.execute(
+            "INSERT INTO activity (at, server, kind, text, took_ms, automatic) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                at.as_millis(),
+                server.map(|server| server.to_string()),
+                kind_name(note.kind),
+                note.text,
+                note.took_ms.map(Whole),
+                note.automatic
+            ],
+        )?;
+        let n = transaction.last_insert_rowid().unsigned_abs();
+        if n.is_multiple_of(256) {
+            transaction.execute("DELETE FROM activity WHERE n <= ?1", [Whole(n.saturating_sub(KEPT))])?;
+        }
+        let Note { kind, text, took_ms, automatic } = note;
+        entries.push(ActivityEntry { n, at, server, kind, text, took_ms, automatic });
+    }
+    Ok(entries)
 }

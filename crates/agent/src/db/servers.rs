@@ -1,10 +1,13 @@
 //! The servers of the node: wish, progress, user and tombstone.
 
-use nodepanel_types::{ServerId, wire::DesiredServer};
+use nodepanel_types::{
+    ServerId, Timestamp,
+    wire::{ActivityEntry, DesiredServer},
+};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Db, DbError, whole::Whole};
-use crate::plan::Progress;
+use super::{Db, DbError, journal::append, whole::Whole};
+use crate::plan::{Note, Progress};
 
 /// One server as it is on disk.
 #[derive(Debug, Clone)]
@@ -58,15 +61,27 @@ impl Db {
         self.transact(move |transaction| wishes.iter().map(|desired| accept(transaction, desired)).collect()).await
     }
 
-    /// Writes the progress of a server, and with it what is to be noted; returns the numbers of the notes.
+    /// Writes the progress of a server.
     pub async fn save_progress(&self, server: ServerId, progress: &Progress) -> Result<(), DbError> {
         let json = encode(progress);
+        self.transact(move |transaction| write_progress(transaction, server, &json)).await
+    }
+
+    /// Writes the progress of a server, if it is given, and what is to be noted at `at`, both or neither; returns the
+    /// entries of the journal.
+    pub async fn save(
+        &self,
+        server: ServerId,
+        progress: Option<&Progress>,
+        at: Timestamp,
+        notes: Vec<Note>,
+    ) -> Result<Vec<ActivityEntry>, DbError> {
+        let json = progress.map(encode);
         self.transact(move |transaction| {
-            transaction.execute(
-                "UPDATE servers SET progress = ?2 WHERE id = ?1 AND removed = 0",
-                params![server.to_string(), json],
-            )?;
-            Ok(())
+            if let Some(json) = json {
+                write_progress(transaction, server, &json)?;
+            }
+            append(transaction, at, Some(server), notes)
         })
         .await
     }
@@ -85,6 +100,11 @@ impl Db {
         })
         .await
     }
+}
+
+fn write_progress(transaction: &Transaction<'_>, server: ServerId, json: &str) -> rusqlite::Result<()> {
+    let write = "UPDATE servers SET progress = ?2 WHERE id = ?1 AND removed = 0";
+    transaction.execute(write, params![server.to_string(), json]).map(|_| ())
 }
 
 fn accept(transaction: &Transaction<'_>, desired: &DesiredServer) -> rusqlite::Result<u32> {

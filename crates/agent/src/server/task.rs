@@ -279,18 +279,19 @@ impl Task {
 
     /// Writes progress and notes. What cannot be written is tried again; the server is run all the same.
     pub(super) async fn save(&mut self) {
-        if self.dirty {
-            self.dirty = self.node.db.save_progress(self.server.id, &self.progress).await.is_err();
-        }
-        if self.notes.is_empty() {
+        if !self.dirty && self.notes.is_empty() {
             return;
         }
         let notes = std::mem::take(&mut self.notes);
         for note in &notes {
             tracing::info!(server.id = %self.server.id, server.name = self.desired.name, automatic = note.automatic, "{}", note.text);
         }
-        match self.node.db.note(self.node.clock.now(), Some(self.server.id), notes.clone()).await {
-            Ok(entries) => self.node.tell_activity(entries),
+        let progress = self.dirty.then_some(&self.progress);
+        match self.node.db.save(self.server.id, progress, self.node.clock.now(), notes.clone()).await {
+            Ok(entries) => {
+                self.dirty = false;
+                self.node.tell_activity(entries);
+            }
             Err(_) => self.notes = notes,
         }
     }
