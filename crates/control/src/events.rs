@@ -9,7 +9,10 @@ use nodepanel_types::{
     api::{ApiEvent, StatsTick},
     permission::Permission,
 };
-use tokio::sync::{broadcast, broadcast::error::RecvError, mpsc};
+use tokio::{
+    sync::{broadcast, broadcast::error::RecvError, mpsc},
+    time::Instant,
+};
 
 use crate::{
     Actor, Context, ControlError, ControlPlane,
@@ -23,9 +26,10 @@ pub type EventStream = Pin<Box<dyn Stream<Item = ApiEvent> + Send>>;
 
 /// Events that wait for a slow reader; beyond it they are dropped and the reader is told to fetch again.
 const BUFFERED: usize = 256;
-/// How often the caller's rights are looked at again, and how long changes are gathered to be sent once.
+/// How often the caller's rights are looked at again.
 const RECHECK: Duration = Duration::from_secs(1);
-const GATHER: Duration = Duration::from_millis(20);
+/// The least time between two sendings; what changes meanwhile is gathered and sent once.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// News that come from neither the store nor the nodes.
 pub struct Feed(broadcast::Sender<()>);
@@ -96,8 +100,8 @@ impl Teller {
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut gathered = Gathered::default();
+        let mut next = Instant::now();
         loop {
-            let flush = tokio::time::sleep(GATHER);
             tokio::select! {
                 change = self.records.recv() => gathered.record(change),
                 change = self.observed.recv() => gathered.observed(&change),
@@ -105,7 +109,8 @@ impl Teller {
                 _ = recheck.tick() => {}
                 () = self.to.closed() => return,
             }
-            // What comes within the next moments is sent together.
+            // The first change is told at once; what follows it within a moment is told together.
+            let flush = tokio::time::sleep_until(next);
             tokio::pin!(flush);
             loop {
                 tokio::select! {
@@ -116,6 +121,7 @@ impl Teller {
                     news = self.feed.recv() => gathered.components |= news.is_ok(),
                 }
             }
+            next = Instant::now() + GATHER;
             let Ok(actor) = self.plane.still(&self.context) else { return };
             if self.tell(&actor, std::mem::take(&mut gathered)).await.is_err() {
                 return;
