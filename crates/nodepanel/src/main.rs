@@ -20,8 +20,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    // What becomes a game must do as little as possible before it does: no parser, no runtime, no log.
-    if let Some(code) = role::launch::if_asked() {
+    // What becomes a game must do as little as possible before it does, and so must what keeps one: no parser, no log.
+    if let Some(code) = role::launch::if_asked().or_else(role::shim::if_asked) {
         return code;
     }
     cli::run(cli::CommandLine::parse())

@@ -10,6 +10,20 @@ pub mod supervise;
 mod panel_files;
 mod platform;
 
+use std::path::PathBuf;
+
+/// The order that the command line names, when it is `nodepanel role ROLE --spec PATH` and nothing more.
+fn spec_for(role: &str) -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1);
+    for expected in ["role", role, "--spec"] {
+        if arguments.next()? != expected {
+            return None;
+        }
+    }
+    let spec = arguments.next()?;
+    arguments.next().is_none().then(|| PathBuf::from(spec))
+}
+
 /// Returns at SIGTERM or Ctrl-C, for roles that were started by hand.
 pub async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
