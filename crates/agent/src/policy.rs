@@ -41,6 +41,8 @@ pub struct Verdict {
     pub delay_ms: Millis,
     /// What happened and what follows, as a sentence for the server's owner.
     pub reason: String,
+    /// Only what follows, for the console, where the end was told already.
+    pub follows: String,
 }
 
 /// The answer to a run that ended with `exit` at `now` after `ran_for` milliseconds, unasked-for.
@@ -53,16 +55,17 @@ pub fn answer(history: &CrashHistory, policy: &CrashPolicy, exit: &Exit, ran_for
     } else {
         format!("It is started again in {}", duration(delay_ms))
     };
-    let reason = if in_a_row >= LOOPING_FROM {
-        format!(
+    let (reason, follows) = if in_a_row >= LOOPING_FROM {
+        let reason = format!(
             "The server {}, {in_a_row} times in a row now. {again}; look at the end of its console for the cause.",
             exit.describe()
-        )
+        );
+        (reason, format!("{again}, after {in_a_row} crashes in a row."))
     } else {
-        format!("The server {}. {again}.", exit.describe())
+        (format!("The server {}. {again}.", exit.describe()), format!("{again}."))
     };
     let history = CrashHistory { in_a_row, last: Some(exit.clone()), restart_at: Some(now.plus(delay_ms)) };
-    Verdict { history, delay_ms, reason }
+    Verdict { history, delay_ms, reason, follows }
 }
 
 fn delay(policy: &CrashPolicy, in_a_row: u32, exit: &Exit) -> Millis {

@@ -133,17 +133,29 @@ pub fn read_keeper(state_dir: &Path) -> io::Result<Option<Keeper>> {
     read_json(&state_dir.join(IDENTITY))
 }
 
-/// Writes a file so that after a crash there is the old one or the new one, whole.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
+/// Writes a file so that a reader sees the old one or the new one, whole; what is left of it when the machine goes
+/// down is not said.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, false)
+}
+
+/// Writes a file so that after a crash of the machine there is the old one or the new one, whole.
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, true)?;
     match path.parent() {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
     }
+}
+
+fn write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    if sync {
+        file.sync_all()?;
+    }
+    fs::rename(&draft, path)
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> io::Result<Option<T>> {

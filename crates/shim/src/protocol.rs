@@ -19,6 +19,9 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// The longest request line in bytes; a longer one ends the connection.
 pub const REQUEST_BYTES: usize = 64 * 1024;
 
+/// What a shim says on its standard output once clients may come in. It says nothing else there and closes it.
+pub const LISTENING: &[u8] = b"listening\n";
+
 /// A request with its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {

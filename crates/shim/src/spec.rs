@@ -239,6 +239,17 @@ pub enum SpecError {
     },
 }
 
+impl SpecError {
+    /// The error in words for the server's owner, who is not shown the paths of the host.
+    pub(crate) fn for_owner(&self) -> String {
+        match self {
+            Self::Read { source, .. } => format!("Its order cannot be read: {source}"),
+            Self::Parse { source, .. } => format!("Its order is not valid: {source}"),
+            Self::TooNew { .. } | Self::Value { .. } => self.to_string(),
+        }
+    }
+}
+
 impl ShimSpec {
     /// A spec for `server` that starts `launch`, with the usual bounds: the caller changes what differs.
     ///
@@ -285,10 +296,11 @@ impl ShimSpec {
         Ok(spec)
     }
 
-    /// Writes the spec so that a reader sees the old file or the new one, never half of it.
+    /// Writes the spec so that a reader sees the old file or the new one, never half of it. It is not synced: when the
+    /// machine went down, no run of it is left to be known of.
     pub fn store(&self, path: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        crate::place::write_durably(path, &bytes)
+        crate::place::write_whole(path, &bytes)
     }
 
     /// Checks what types cannot say.

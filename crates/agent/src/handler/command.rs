@@ -46,7 +46,7 @@ pub(super) async fn answer(
             }
             Ok(Err(RuntimeError::Refused { message, .. })) => Refusal::conflict("not_typed", message),
             // Typed or not, nobody knows. The key may be tried again; the shim knows it if it was typed.
-            Ok(Err(error)) => Refusal::unavailable(error.in_full()),
+            Ok(Err(error)) => Refusal::unavailable(error.for_owner()),
             Err(_) => Refusal::unavailable("The server's keeper did not answer within 5 s."),
         },
     };

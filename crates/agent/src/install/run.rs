@@ -16,7 +16,7 @@ use tokio::time::{Duration, timeout};
 
 use super::job::Running as JobRunning;
 use crate::{
-    runtime::{ConsoleFrom, Recovered, RunEnd, RunOrder, RunState, Running},
+    runtime::{ConsoleFrom, Recovered, RunEnd, RunOrder, RunState, Running, RuntimeError},
     server::Feed,
 };
 
@@ -52,10 +52,10 @@ pub async fn run(job: &JobRunning<'_>, order: RunOrder, title: &str, resumed: bo
             runtime.forget(&place).await;
             match runtime.start(order).await {
                 Ok(run) => run,
-                Err(error) => return StepEnd::Failed(format!("{title}: {}.", error.in_full())),
+                Err(error) => return not_run(job, title, &error),
             }
         }
-        Err(error) => return StepEnd::Failed(format!("{title}: {}.", error.in_full())),
+        Err(error) => return not_run(job, title, &error),
     };
     job.server.install().send_replace(Feed::Live(Arc::clone(&run)));
     let end = wait(job, run.as_ref()).await;
@@ -67,6 +67,11 @@ pub async fn run(job: &JobRunning<'_>, order: RunOrder, title: &str, resumed: bo
     job.server.install().send_replace(Feed::Pause);
     run.release().await;
     end
+}
+
+fn not_run(job: &JobRunning<'_>, title: &str, error: &RuntimeError) -> StepEnd {
+    tracing::warn!(server.id = %job.server.id, error = error.in_full(), "A step of an installation cannot be run");
+    StepEnd::Failed(format!("\u{201c}{title}\u{201d} could not be run: {}.", error.for_owner()))
 }
 
 enum Waited {

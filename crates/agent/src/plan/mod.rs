@@ -17,6 +17,6 @@ pub use observe::{Installing, Process, View, Wanted};
 pub use phase::phase;
 pub use progress::{InstallJob, InstallResult, Progress, RunRecord, StopSent};
 pub use transition::{
-    CANCELLED, End, Note, accept_install, account, begin, install_begun, install_finished, kill_sent, removal_begun,
-    removed, start_begun, stop_sent,
+    Accounted, CANCELLED, End, Note, accept_install, account, begin, install_begun, install_finished, kill_sent,
+    removal_begun, removed, start_begun, stop_sent,
 };

@@ -144,8 +144,17 @@ pub struct End {
     pub at: Timestamp,
 }
 
+/// What an end leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounted {
+    /// What happened and what follows, for the journal.
+    pub note: Note,
+    /// What the node does by itself now, for the console, which has told the end already.
+    pub follows: Option<String>,
+}
+
 /// The run in progress has ended: was it asked for, and what follows? The run's record is gone afterwards.
-pub fn account(progress: &mut Progress, wanted: &Wanted, end: &End) -> Vec<Note> {
+pub fn account(progress: &mut Progress, wanted: &Wanted, end: &End) -> Accounted {
     let End { started_at, exit, asked, killed, at } = end;
     let at = *at;
     let run = progress.run.take();
@@ -163,18 +172,18 @@ pub fn account(progress: &mut Progress, wanted: &Wanted, end: &End) -> Vec<Note>
             (false, false) => format!("Stopped; it {}.", exit.describe()),
             (_, true) => format!("Stopped to be started again; it {}.", exit.describe()),
         };
-        return vec![Note::asked(ActivityKind::Power, text)];
+        return Accounted { note: Note::asked(ActivityKind::Power, text), follows: None };
     }
     if *exit == Exit::Unknown {
         // The machine went down with it. That is no crash of the game: it starts again without a mark against it.
         progress.crashes.restart_at = None;
         let text = "The machine was restarted while the server ran; it is started again.";
-        return vec![Note::automatic(ActivityKind::Recovery, text)];
+        return Accounted { note: Note::automatic(ActivityKind::Recovery, text), follows: None };
     }
     let begun = started_at.or_else(|| run.map(|run| run.begun_at)).unwrap_or(at);
     let verdict = policy::answer(&progress.crashes, &wanted.crash, exit, at.since(begun), at);
     progress.crashes = verdict.history;
-    vec![Note::automatic(ActivityKind::Crash, verdict.reason)]
+    Accounted { note: Note::automatic(ActivityKind::Crash, verdict.reason), follows: Some(verdict.follows) }
 }
 
 /// Makes a job of the installation that `wanted` asks for.

@@ -1,4 +1,5 @@
-//! Ends what a keeper left behind that was killed, or a keeper that does not answer.
+//! Ends and removes what runs leave behind: processes of a keeper that was killed, a keeper that does not answer, empty
+//! control groups.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,14 @@ pub async fn end_game(server: ServerId, groups: Vec<PathBuf>) {
         }
     }
     tracing::error!(%server, "Processes of a game server do not die of SIGKILL; they hang in the kernel");
+}
+
+/// Removes control groups that a run has left; one with a process in it stays. Blocks.
+pub fn remove_groups(groups: &[PathBuf]) {
+    for group in groups {
+        // It may be gone, or never have been made.
+        let _ = std::fs::remove_dir(group);
+    }
 }
 
 /// SIGKILL to a keeper that does not answer. Blocks.

@@ -30,7 +30,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// Starts a run. There must be none in the order's place.
     async fn start(&self, order: RunOrder) -> Result<Arc<dyn Running>, RuntimeError>;
 
-    /// Forgets how the last run in `place` ended, once that is recorded elsewhere.
+    /// Forgets how the last run in `place` ended, once that is recorded elsewhere, and removes what is left of it.
     async fn forget(&self, place: &RunPlace);
 
     /// What is weaker here than it could be, each a sentence.
@@ -77,6 +77,6 @@ pub trait Running: Send + Sync + 'static {
         follow: bool,
     ) -> Result<BoxStream<'static, Result<Bytes, RuntimeError>>, RuntimeError>;
 
-    /// The end is recorded: the keeper may go.
+    /// The end is recorded: the keeper may go, and what the run needed with it.
     async fn release(&self);
 }

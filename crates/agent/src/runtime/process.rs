@@ -11,12 +11,16 @@ use std::{
 
 use async_trait::async_trait;
 use nodepanel_shim::{
-    ShimClient, ShimSpec, place,
+    ClientError, ShimSpec, place,
+    protocol::LISTENING,
     spec::{Confinement, LogSpec, Rlimits, SPEC_VERSION, UserIds},
 };
-use nodepanel_supervise::process::{Launch, Process};
-use nodepanel_types::clock::{Clock, IdSource};
-use tokio::time::Instant;
+use nodepanel_supervise::process::{Launch, Process, Signal};
+use nodepanel_types::{
+    ServerId,
+    clock::{Clock, IdSource},
+};
+use tokio::{io::AsyncReadExt as _, net::unix::pipe, time::timeout};
 
 use super::{Recovered, RunEnd, RunOrder, RunPlace, Running, Runtime, RuntimeError, leftovers, shim_run::ShimRun};
 use crate::cgroup::{Group, Hierarchies};
@@ -40,7 +44,7 @@ pub struct ProcessRuntimeConfig {
 
 /// The `process` runtime.
 pub struct ProcessRuntime {
-    config: ProcessRuntimeConfig,
+    config: Arc<ProcessRuntimeConfig>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -48,55 +52,55 @@ pub struct ProcessRuntime {
 impl ProcessRuntime {
     /// A runtime; does nothing yet.
     pub fn new(config: ProcessRuntimeConfig, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        Self { config, clock, ids }
+        Self { config: Arc::new(config), clock, ids }
     }
 
-    fn prepare(&self, order: &RunOrder) -> Result<(PathBuf, fs::File, String), RuntimeError> {
-        let state_dir = &order.place.state_dir;
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source: io::Error| RuntimeError::Prepare { path, source }
-        };
-        for directory in [state_dir, &order.place.log_dir] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
-        }
-        place::forget_exit(state_dir).map_err(failed(state_dir))?;
-        let mut secret = [0; 32];
-        self.ids.fill(&mut secret);
-        let token = hex::encode(secret);
-        let token_file = state_dir.join("token");
-        write_private(&token_file, token.as_bytes()).map_err(failed(&token_file))?;
-        let spec_file = state_dir.join("spec.json");
-        spec(order, &token_file).store(&spec_file).map_err(failed(&spec_file))?;
-        if let Some((group, limits)) = &order.group {
-            group.create(limits).map_err(|source| RuntimeError::Limits { source })?;
-        }
-        let log_file = state_dir.join("shim.log");
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&log_file)
-            .map_err(failed(&log_file))?;
-        Ok((spec_file, log, token))
+    fn groups_of(&self, server: ServerId) -> Vec<PathBuf> {
+        Group::of(&self.config.groups, server).map(|group| group.directories()).unwrap_or_default()
     }
+}
 
-    fn spawn(&self, spec_file: &Path, log: fs::File) -> Result<Process, RuntimeError> {
-        Launch::new(&self.config.program)
-            .args(&self.config.shim_args)
-            .args([spec_file])
-            .current_dir("/")
-            .stderr(log)
-            .start()
-            .map_err(|source| RuntimeError::Keeper { source })
+/// Prepares what a shim needs and starts it; also returns where it says that it can be asked. Blocks.
+fn launch(
+    config: &ProcessRuntimeConfig,
+    order: &RunOrder,
+    token: &str,
+) -> Result<(Process, io::PipeReader), RuntimeError> {
+    let state_dir = &order.place.state_dir;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| RuntimeError::Prepare { path, source }
+    };
+    for directory in [state_dir, &order.place.log_dir] {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
     }
+    place::forget_exit(state_dir).map_err(failed(state_dir))?;
+    let token_file = state_dir.join("token");
+    write_private(&token_file, token.as_bytes()).map_err(failed(&token_file))?;
+    let spec_file = state_dir.join("spec.json");
+    spec(order, &token_file).store(&spec_file).map_err(failed(&spec_file))?;
+    if let Some((group, limits)) = &order.group {
+        group.create(limits).map_err(|source| RuntimeError::Limits { source })?;
+    }
+    let log_file = state_dir.join("shim.log");
+    let mut log = fs::OpenOptions::new();
+    let log = log.create(true).write(true).truncate(true).mode(0o600).open(&log_file).map_err(failed(&log_file))?;
+    let (word, told) = io::pipe().map_err(failed(state_dir))?;
+    let child = Launch::new(&config.program)
+        .args(&config.shim_args)
+        .args([&spec_file])
+        .current_dir("/")
+        .stdout(told)
+        .stderr(log)
+        .start()
+        .map_err(|source| RuntimeError::Keeper { source })?;
+    Ok((child, word))
 }
 
 #[async_trait]
 impl Runtime for ProcessRuntime {
     async fn recover(&self, place: &RunPlace) -> Result<Recovered, RuntimeError> {
-        let groups = Group::of(&self.config.groups, place.server).map(|group| group.directories()).unwrap_or_default();
+        let groups = self.groups_of(place.server);
         let state_dir = place.state_dir.clone();
         match blocking(move || find(&state_dir)).await? {
             Found::Nothing => Ok(Recovered::Nothing),
@@ -106,31 +110,38 @@ impl Runtime for ProcessRuntime {
             }
             Found::Ended(end) => Ok(Recovered::Ended(end)),
             Found::Alive { token } => {
-                let client = ShimClient::connect(&place.state_dir, &token).await?;
-                let run = ShimRun::follow(client, place.clone(), groups, Arc::clone(&self.clock)).await?;
+                let run = ShimRun::attach(place.clone(), &token, groups, Arc::clone(&self.clock)).await?;
                 Ok(Recovered::Running(run))
             }
         }
     }
 
     async fn start(&self, order: RunOrder) -> Result<Arc<dyn Running>, RuntimeError> {
-        // A few small files and one fork; a thread of the blocking pool would cost more than it saves.
-        let (spec_file, log, token) = self.prepare(&order)?;
-        let child = self.spawn(&spec_file, log)?;
+        let config = Arc::clone(&self.config);
+        let mut secret = [0; 32];
+        self.ids.fill(&mut secret);
+        let token = hex::encode(secret);
+        let (order, token, child, word) = blocking(move || {
+            let (child, word) = launch(&config, &order, &token)?;
+            Ok((order, token, child, word))
+        })
+        .await?;
         let place = order.place;
-        let client = connect(&child, &place, &token).await?;
+        wait_for_word(&child, word, &place).await?;
         // Our child until we die: somebody must reap it.
         tokio::spawn(async move {
             let _ = child.ended().await;
         });
         let groups = order.group.map(|(group, _)| group.directories()).unwrap_or_default();
-        let run = ShimRun::follow(client, place, groups, Arc::clone(&self.clock)).await?;
+        let run = ShimRun::attach(place, &token, groups, Arc::clone(&self.clock)).await?;
         Ok(run)
     }
 
     async fn forget(&self, place: &RunPlace) {
         let (server, state_dir) = (place.server, place.state_dir.clone());
+        let groups = self.groups_of(server);
         let work = move || {
+            leftovers::remove_groups(&groups);
             // Without its order a run never was; so none can be missed.
             let order = match fs::remove_file(state_dir.join("spec.json")) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -208,28 +219,37 @@ fn spec(order: &RunOrder, token_file: &Path) -> ShimSpec {
     }
 }
 
-/// Connects as soon as the shim listens.
-async fn connect(child: &Process, place: &RunPlace, token: &str) -> Result<ShimClient, RuntimeError> {
-    let deadline = Instant::now() + START_DEADLINE;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match ShimClient::connect(&place.state_dir, token).await {
-            Ok(client) => return Ok(client),
-            Err(source) if Instant::now() >= deadline => {
-                leftovers::end_keeper(&place.state_dir);
-                let _ = child.signal_group(nodepanel_supervise::process::Signal::KILL);
-                return Err(source.into());
-            }
-            Err(_) => {}
-        }
-        if let Ok(ending) = tokio::time::timeout(pause, child.ended()).await {
-            let ending = ending.map_or_else(|error| error.to_string(), |ending| ending.to_string());
+/// Waits until the shim says that it can be asked.
+async fn wait_for_word(child: &Process, word: io::PipeReader, place: &RunPlace) -> Result<(), RuntimeError> {
+    let failed = |source| RuntimeError::Prepare { path: place.state_dir.clone(), source };
+    let mut word = pipe::Receiver::from_owned_fd(word.into()).map_err(failed)?;
+    let mut said = [0; LISTENING.len()];
+    match timeout(START_DEADLINE, word.read_exact(&mut said)).await {
+        Ok(Ok(_)) if said == LISTENING => Ok(()),
+        Ok(_) => {
+            // It has closed its end and said something else or nothing: it is about to end.
+            let ending = timeout(START_DEADLINE, child.ended()).await;
+            let ending = match ending {
+                Ok(Ok(ending)) => ending.to_string(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it hangs".to_owned(),
+            };
             let words = fs::read_to_string(place.state_dir.join("shim.log")).unwrap_or_default();
             let words = words.lines().last().unwrap_or("it said nothing").to_owned();
-            return Err(RuntimeError::KeeperEnded { ending, words });
+            end(child, place);
+            Err(RuntimeError::KeeperEnded { ending, words })
         }
-        pause = (pause * 2).min(Duration::from_millis(50));
+        Err(_) => {
+            end(child, place);
+            Err(RuntimeError::Silent { source: ClientError::TimedOut })
+        }
     }
+}
+
+/// Ends a shim that cannot be used, and what it may have started.
+fn end(child: &Process, place: &RunPlace) {
+    leftovers::end_keeper(&place.state_dir);
+    let _ = child.signal_group(Signal::KILL);
 }
 
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut, stream::BoxStream};
-use nodepanel_shim::{ShimClient, place};
+use futures_util::{StreamExt, TryStreamExt as _, stream::BoxStream};
+use nodepanel_shim::{ClientError, ShimClient, place, protocol::ShimStatus};
 use nodepanel_types::{Millis, clock::Clock, state::Exit};
 use tokio::{sync::watch, time::timeout};
 
@@ -27,27 +27,29 @@ pub struct ShimRun {
 }
 
 impl ShimRun {
-    /// Asks for the state and follows it until the run has ended.
-    pub async fn follow(
-        client: ShimClient,
+    /// Connects to the shim in `place` and follows its state until the run has ended.
+    pub async fn attach(
         place: RunPlace,
+        token: &str,
         groups: Vec<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, RuntimeError> {
-        let first = client.state().await?.into();
-        let (sender, state) = watch::channel(first);
+        let (client, first, states) = ShimClient::attach(&place.state_dir, token).await?;
+        let (sender, state) = watch::channel(first.into());
         let run = Arc::new(Self { client, place, groups, state });
-        tokio::spawn(follow(Arc::clone(&run), sender, clock));
+        tokio::spawn(follow(Arc::clone(&run), states.boxed(), sender, clock));
         Ok(run)
     }
 }
 
+type States = BoxStream<'static, Result<ShimStatus, ClientError>>;
+
 /// Passes on states until the run has ended. A connection that breaks is made again for as long as the shim lives.
-async fn follow(run: Arc<ShimRun>, sender: watch::Sender<RunState>, clock: Arc<dyn Clock>) {
+async fn follow(run: Arc<ShimRun>, states: States, sender: watch::Sender<RunState>, clock: Arc<dyn Clock>) {
     let mut pause = Duration::from_millis(5);
+    let mut states = Some(states);
     loop {
-        if let Ok(states) = run.client.watch().await {
-            pin_mut!(states);
+        if let Some(mut states) = states.take() {
             while let Some(Ok(status)) = states.next().await {
                 pause = Duration::from_millis(5);
                 let state = RunState::from(status);
@@ -76,6 +78,7 @@ async fn follow(run: Arc<ShimRun>, sender: watch::Sender<RunState>, clock: Arc<d
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(500));
+        states = run.client.watch().await.ok().map(StreamExt::boxed);
     }
 }
 
@@ -151,5 +154,8 @@ impl Running for ShimRun {
             // It goes by itself a little later.
             tracing::debug!(server = %self.place.server, %error, "A shim could not be told that it may go");
         }
+        let groups = self.groups.clone();
+        // Awaited: the next run may make them again.
+        let _ = tokio::task::spawn_blocking(move || leftovers::remove_groups(&groups)).await;
     }
 }

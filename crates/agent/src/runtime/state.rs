@@ -121,6 +121,19 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// The error in words for the server's owner, who is not shown the paths of the host.
+    pub fn for_owner(&self) -> String {
+        match self {
+            Self::Prepare { source, .. } => format!("its files cannot be prepared: {source}"),
+            Self::Keeper { .. } => "its keeper cannot be started; the node's log says why".to_owned(),
+            Self::KeeperEnded { ending, .. } => {
+                format!("its keeper ended before it could be asked anything ({ending}); the node's log says why")
+            }
+            Self::Silent { .. } => "its keeper does not answer".to_owned(),
+            Self::Limits { .. } | Self::Refused { .. } | Self::Closing => self.in_full(),
+        }
+    }
+
     /// The error with its causes, in one line.
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

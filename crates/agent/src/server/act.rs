@@ -15,7 +15,7 @@ use crate::{
     home::make_passable,
     install,
     node::Node,
-    plan::{self, End, Step},
+    plan::{self, Accounted, End, Step},
     runtime::{RunOrder, RunState, Running, RuntimeError},
 };
 
@@ -142,7 +142,8 @@ impl Task {
                 self.attach(run);
             }
             Some(Spawned::Started(Err(error))) => {
-                self.end = Some(self.end_without_witness(spawn_failed(error.in_full())));
+                tracing::warn!(server.id = %self.server.id, error = error.in_full(), "A server cannot be started");
+                self.end = Some(self.end_without_witness(spawn_failed(error.for_owner())));
             }
             None => self.end = Some(self.end_without_witness(spawn_failed("the agent's task ended".to_owned()))),
         }
@@ -164,9 +165,8 @@ impl Task {
             self.lost_at = Some(end.at);
         }
         let end = End { started_at: end.started_at, exit: end.exit, asked: end.asked, killed: end.killed, at: end.at };
-        let notes = plan::account(&mut self.progress, &self.wanted, &end);
-        let words: Vec<String> = notes.iter().filter(|note| note.automatic).map(|note| note.text.clone()).collect();
-        self.changed(notes);
+        let Accounted { note, follows } = plan::account(&mut self.progress, &self.wanted, &end);
+        self.changed([note]);
         self.save().await;
         self.end = None;
         self.state = None;
@@ -174,7 +174,7 @@ impl Task {
         self.server.console().send_replace(Feed::Pause);
         self.server.keeper().send_replace(self.lost_at.map(|_| self.keeper.clone()));
         if let Some(run) = self.run.take() {
-            for line in words {
+            if let Some(line) = follows {
                 let _ = run.say(&line).await;
             }
             run.release().await;

@@ -1,7 +1,13 @@
 //! Games that end unasked-for.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use nodepanel_supervise::process::Signal;
 use nodepanel_types::{
+    ServerId,
     state::{Exit, Phase, PowerAction},
     wire::ActivityKind,
 };
@@ -26,7 +32,47 @@ async fn a_crash_is_answered_with_a_restart_and_a_reason() {
     let crash = activity.iter().find(|entry| entry.kind == ActivityKind::Crash).unwrap();
     assert!(crash.automatic && crash.text.contains("exit code 3"), "{}", crash.text);
     assert!(activity.iter().any(|entry| entry.kind == ActivityKind::Restart && entry.automatic));
-    assert!(agent.console(desired.server).await.contains("started again in 300 ms"), "the console says why");
+    let console = agent.console(desired.server).await;
+    let ends: Vec<&str> = console.lines().filter(|line| line.contains("exit code 3")).collect();
+    assert_eq!(ends, ["The server ended with exit code 3."], "told once: {console}");
+    assert!(console.contains("\nIt is started again in 300 ms.\n"), "{console}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reason_names_no_path_of_the_host_and_nothing_is_left_behind() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&[]);
+    desired.crash.first_delay_ms = 60_000;
+    agent.power(&mut desired, PowerAction::Start).await;
+    agent.wait_for_state(desired.server, "running").await;
+    agent.power(&mut desired, PowerAction::Stop).await;
+    agent.wait_for_state(desired.server, "stopped").await;
+    assert_eq!(groups(desired.server), Vec::<PathBuf>::new());
+
+    // Its directory is in the way of itself.
+    let files = home.server(desired.server).join("files");
+    fs::remove_dir_all(&files).unwrap();
+    fs::write(&files, "").unwrap();
+    agent.power(&mut desired, PowerAction::Start).await;
+    let crashed = agent.wait_for_state(desired.server, "crashed").await;
+    let reason = crashed.phase.reason();
+    assert!(reason.contains("could not be started") && reason.contains("directory"), "{reason}");
+    assert!(!reason.contains('/'), "{reason}");
+    agent.power(&mut desired, PowerAction::Stop).await;
+    agent.wait_for_state(desired.server, "stopped").await;
+    assert_eq!(groups(desired.server), Vec::<PathBuf>::new());
+}
+
+/// The control groups of a server that are there.
+fn groups(server: ServerId) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    hierarchies
+        .chain([root.to_owned()])
+        .map(|hierarchy| hierarchy.join("nodepanel").join(server.to_string()))
+        .filter(|group| group.exists())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

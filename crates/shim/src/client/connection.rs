@@ -27,8 +27,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and says hello.
-    pub(super) async fn open(state_dir: &Path, token: &str) -> Result<(Self, Welcome), ClientError> {
+    /// Connects and says hello. `buffer` is the bytes that are read at a time.
+    pub(super) async fn open(state_dir: &Path, token: &str, buffer: usize) -> Result<(Self, Welcome), ClientError> {
         let unreachable = |source| ClientError::Connect { dir: state_dir.to_owned(), source };
         let place = SocketPlace::open(state_dir).map_err(unreachable)?;
         let stream = timeout(ANSWER_TIMEOUT, UnixStream::connect(place.path()))
@@ -36,7 +36,7 @@ impl Connection {
             .map_err(|_| ClientError::TimedOut)?
             .map_err(unreachable)?;
         let (read, writer) = stream.into_split();
-        let mut connection = Self { reader: BufReader::with_capacity(64 * 1024, read), writer, next_id: 1 };
+        let mut connection = Self { reader: BufReader::with_capacity(buffer, read), writer, next_id: 1 };
         let welcome = connection.ask(Request::Hello { v: PROTOCOL_VERSION, token: token.to_owned() }).await?;
         Ok((connection, welcome))
     }

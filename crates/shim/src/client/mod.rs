@@ -1,6 +1,6 @@
 //! The agent's side of a shim's socket.
 //!
-//! A [`ShimClient`] holds one connection for requests; a watch and a console stream each open their own. Every
+//! A [`ShimClient`] holds at most one connection for requests; a watch and a console stream each open their own. Every
 //! call has a deadline. A client whose connection broke reconnects on the next call, so that a request may be
 //! repeated by its caller: all of them are idempotent (a command by its key), except [`ShimClient::say`].
 
@@ -27,6 +27,11 @@ use connection::Connection;
 /// How long a shim may take to answer. It does nothing slow, so one that does not answer is stopped or starved.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of answers that are read at a time: they are short, and there is a connection for every server that runs.
+const ANSWER_BYTES: usize = 2 * 1024;
+/// Bytes of console lines that are read at a time.
+const CONSOLE_BYTES: usize = 64 * 1024;
+
 /// A connection to one shim.
 #[derive(Debug)]
 pub struct ShimClient {
@@ -39,13 +44,24 @@ pub struct ShimClient {
 impl ShimClient {
     /// Connects to the shim in `state_dir` and introduces itself with `token`.
     pub async fn connect(state_dir: &Path, token: &str) -> Result<Self, ClientError> {
-        let (connection, welcome) = Connection::open(state_dir, token).await?;
-        Ok(Self {
-            state_dir: state_dir.to_owned(),
-            token: token.to_owned(),
-            welcome,
-            control: Mutex::new(Some(connection)),
-        })
+        let (connection, welcome) = Connection::open(state_dir, token, ANSWER_BYTES).await?;
+        Ok(Self::new(state_dir, token, welcome, Some(connection)))
+    }
+
+    /// Connects to the shim in `state_dir` as one who follows its state: returns what the game does now, and a stream of
+    /// what follows. A connection for requests is opened with the first one.
+    pub async fn attach(
+        state_dir: &Path,
+        token: &str,
+    ) -> Result<(Self, ShimStatus, impl Stream<Item = Result<ShimStatus, ClientError>> + Send + use<>), ClientError>
+    {
+        let (mut connection, welcome) = Connection::open(state_dir, token, ANSWER_BYTES).await?;
+        let first: ShimStatus = connection.ask(Request::Watch).await?;
+        Ok((Self::new(state_dir, token, welcome, None), first, stream::statuses(connection, None)))
+    }
+
+    fn new(state_dir: &Path, token: &str, welcome: Welcome, control: Option<Connection>) -> Self {
+        Self { state_dir: state_dir.to_owned(), token: token.to_owned(), welcome, control: Mutex::new(control) }
     }
 
     /// Who answers: protocol version, server, process id, build.
@@ -88,9 +104,9 @@ impl ShimClient {
     pub async fn watch(
         &self,
     ) -> Result<impl Stream<Item = Result<ShimStatus, ClientError>> + Send + use<>, ClientError> {
-        let (mut connection, _) = Connection::open(&self.state_dir, &self.token).await?;
+        let (mut connection, _) = Connection::open(&self.state_dir, &self.token, ANSWER_BYTES).await?;
         let first: ShimStatus = connection.ask(Request::Watch).await?;
-        Ok(stream::statuses(connection, first))
+        Ok(stream::statuses(connection, Some(first)))
     }
 
     /// Console frames as NDJSON, as the shim sends them: every item is one or more whole lines of text. What there
@@ -100,7 +116,7 @@ impl ShimClient {
         from: ConsoleFrom,
         follow: bool,
     ) -> Result<(Extent, impl Stream<Item = Result<Bytes, ClientError>> + Send + use<>), ClientError> {
-        let (mut connection, _) = Connection::open(&self.state_dir, &self.token).await?;
+        let (mut connection, _) = Connection::open(&self.state_dir, &self.token, CONSOLE_BYTES).await?;
         let extent: Extent = connection.ask(Request::Console { from, follow }).await?;
         Ok((extent, stream::frames(connection)))
     }
@@ -110,7 +126,7 @@ impl ShimClient {
         // Taken out, so that a call that is cancelled half-way leaves no connection with an unread answer.
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => Connection::open(&self.state_dir, &self.token).await?.0,
+            None => Connection::open(&self.state_dir, &self.token, ANSWER_BYTES).await?.0,
         };
         let answer = connection.ask(request).await;
         if matches!(answer, Ok(_) | Err(ClientError::Refused(_))) {

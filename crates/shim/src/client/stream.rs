@@ -7,12 +7,12 @@ use tokio::io::AsyncReadExt as _;
 use super::{ClientError, connection::Connection};
 use crate::protocol::ShimStatus;
 
-/// The states that follow `first`, and `first` before them.
+/// `first`, if there is one, and the states that follow.
 pub(super) fn statuses(
     connection: Connection,
-    first: ShimStatus,
+    first: Option<ShimStatus>,
 ) -> impl Stream<Item = Result<ShimStatus, ClientError>> + Send {
-    stream::unfold((Some(connection), Some(first)), |(connection, first)| async move {
+    stream::unfold((Some(connection), first), |(connection, first)| async move {
         let mut connection = connection?;
         if let Some(first) = first {
             return Some((Ok(first), (Some(connection), None)));

@@ -92,6 +92,13 @@ impl Console {
         })
     }
 
+    /// Makes the numbers that are given out from now on safe from the machine's going down. Blocks for the disk.
+    pub(crate) fn secure(&mut self) {
+        if let LogState::Writing(writer) | LogState::Failing { writer, .. } = &mut self.log {
+            writer.secure();
+        }
+    }
+
     /// Stages a line and returns its number. `text` must be clean (see [`super::LineCutter`]).
     pub(crate) fn push(&mut self, kind: LineKind, text: String) -> u64 {
         let n = self.next;

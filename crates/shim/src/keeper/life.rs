@@ -31,7 +31,7 @@ use super::{
     Signals,
     desk::{Desk, Order},
     output,
-    start::{reported, spawn},
+    start::{begin_to_join, reported, spawn},
     terminal::Terminal,
 };
 use crate::{
@@ -139,23 +139,17 @@ enum Main {
 impl<'a> Life<'a> {
     fn start(desk: &'a Rc<Desk>, spec_path: &Path, tree: Tree) -> std::io::Result<Self> {
         let spec = &desk.spec;
-        if let Ready::Line { pattern } = &spec.ready {
-            let compiled =
-                RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES / 4).build();
-            match compiled {
-                Ok(pattern) => *desk.ready_line.borrow_mut() = Some(pattern),
-                Err(error) => desk.note(format!(
-                    "The pattern of the ready line cannot be used ({error}): the server counts as running when its \
-                     time to get ready is up."
-                )),
-            }
-        }
         if spec.subject == Subject::Server {
             desk.say("Starting the server.");
         }
         let terminal = Terminal::open(spec.console, spec.user)?;
         let (pid, report) = spawn(spec_path, terminal.stdin, terminal.stdout)?;
         let run = Run { pid, started_at: desk.now() };
+        // The process is on its way; what it does not need is done meanwhile. It waits for nothing of this, and
+        // nobody has seen a line yet.
+        begin_to_join(&spec.cgroups, pid);
+        desk.console.borrow_mut().secure();
+        watch_for_ready_line(desk);
         desk.keeper.borrow_mut().game = Identity::read(pid).ok().flatten();
         if let Err(error) = place::write_keeper(&spec.state_dir, &desk.keeper.borrow()) {
             desk.note(format!("The identity of the game could not be recorded ({error})."));
@@ -417,6 +411,18 @@ impl<'a> Life<'a> {
             (_, Some(limit_bytes)) => Exit::OutOfMemory { limit_bytes },
         };
         Ended { run: Some(self.run), exit, at, asked, killed, ready_at: self.ready_at }
+    }
+}
+
+/// Looks for the line by which the game says that it is ready, when that is its sign.
+fn watch_for_ready_line(desk: &Desk) {
+    let Ready::Line { pattern } = &desk.spec.ready else { return };
+    match RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES / 4).build() {
+        Ok(pattern) => *desk.ready_line.borrow_mut() = Some(pattern),
+        Err(error) => desk.note(format!(
+            "The pattern of the ready line cannot be used ({error}): the server counts as running when its time to get \
+             ready is up."
+        )),
     }
 }
 

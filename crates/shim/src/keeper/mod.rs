@@ -16,7 +16,8 @@ mod start;
 mod terminal;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -37,7 +38,7 @@ use crate::{
     launch::close_inherited,
     log::LogError,
     place::{self, Keeper},
-    protocol::Ended,
+    protocol::{Ended, LISTENING},
     spec::{ShimSpec, SpecError},
 };
 use desk::Desk;
@@ -74,6 +75,16 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The error with its cause, in words for the server's owner, who is not shown the paths of the host.
+    fn for_owner(&self) -> String {
+        match (self, std::error::Error::source(self)) {
+            (Self::Spec(error), _) => error.for_owner(),
+            (Self::Occupied { .. }, _) => "Another shim keeps it still".to_owned(),
+            (_, Some(cause)) => format!("{self}: {cause}"),
+            (_, None) => self.to_string(),
+        }
+    }
+
     fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
@@ -98,10 +109,7 @@ pub fn run(spec: &Path, clock: &Arc<dyn Clock>) -> Result<(), RunError> {
     let begun = begin(&path, &spec, clock);
     if let Err(error) = &begun {
         // Nobody may be there to read our status: the exit file tells why there was no game.
-        let message = match std::error::Error::source(error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        };
+        let message = error.for_owner();
         let exit = Exit::SpawnFailed { message };
         let ended = Ended { run: None, exit, at: clock.now(), asked: false, killed: false, ready_at: None };
         let _ = place::write_exit(&spec.state_dir, &ended);
@@ -127,6 +135,7 @@ fn begin(path: &Path, spec: &ShimSpec, clock: &Arc<dyn Clock>) -> Result<(), Run
         let desk =
             Rc::new(Desk::new(spec.clone(), token.trim().to_owned(), console, Arc::clone(clock), keeper, orders));
         let listener = socket::listen(&spec.state_dir).map_err(RunError::system("listen on its socket"))?;
+        announce();
         let sessions = tokio::task::spawn_local(socket::serve(Rc::clone(&desk), listener));
         tokio::select! {
             () = life::live(&desk, path, tree, signals, received) => {}
@@ -138,6 +147,14 @@ fn begin(path: &Path, spec: &ShimSpec, clock: &Arc<dyn Clock>) -> Result<(), Run
         place::remove_socket(&spec.state_dir);
         Ok(())
     })
+}
+
+/// Tells over standard output that clients may come in, and lets go of it: who started us may wait for that word.
+fn announce() {
+    // Nobody need be there to hear it.
+    let _ = io::stdout().write_all(LISTENING).and_then(|()| io::stdout().flush());
+    let null = fs::OpenOptions::new().write(true).open("/dev/null");
+    let _ = null.and_then(|null| rustix::stdio::dup2_stdout(null).map_err(io::Error::from));
 }
 
 /// The signals that a shim takes. Those of a terminal are taken so that they have no effect; a handler, unlike

@@ -1,9 +1,9 @@
 //! Starting the game.
 
 use std::{
-    io,
+    fs, io,
     os::fd::OwnedFd,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -34,6 +34,16 @@ pub(super) fn spawn(spec: &Path, stdin: OwnedFd, stdout: OwnedFd) -> io::Result<
         .stderr(Stdio::from(told))
         .spawn()?;
     Ok((child.id(), pipe::Receiver::from_owned_fd(report.into())?))
+}
+
+/// Puts the process that will become the game into its control groups while it is still being loaded.
+///
+/// The first move of a process after a while waits for some milliseconds in the kernel. The process moves itself as
+/// well, before it does anything else, and is the one to say so when that fails; but it need not wait by then.
+pub(super) fn begin_to_join(cgroups: &[PathBuf], pid: u32) {
+    for group in cgroups {
+        let _ = fs::write(group.join("cgroup.procs"), pid.to_string());
+    }
 }
 
 /// Waits for the game's own program to run: with notes on what is weaker than it could be, or why it does not.

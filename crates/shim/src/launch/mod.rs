@@ -48,8 +48,11 @@ impl LaunchError {
         Self::Step { what: what.into(), source: source.into() }
     }
 
-    /// The whole story on one line.
+    /// The whole story on one line, for the server's owner, who is not shown the paths of the host.
     fn story(&self) -> String {
+        if let Self::Spec(error) = self {
+            return error.for_owner();
+        }
         match std::error::Error::source(self) {
             Some(cause) => format!("{self}: {cause}"),
             None => self.to_string(),
@@ -100,7 +103,7 @@ fn become_game(path: &Path, report: &Report) -> Result<std::convert::Infallible,
     rustix::thread::set_no_new_privs(true)
         .map_err(|errno| LaunchError::step("New privileges cannot be ruled out", errno))?;
     rustix::process::chdir(&spec.dir)
-        .map_err(|errno| LaunchError::step(format!("The directory {} cannot be entered", spec.dir.display()), errno))?;
+        .map_err(|errno| LaunchError::step("The server's own directory cannot be entered by its user", errno))?;
     let notes = rules.enforce()?;
     steps::make_temporary_directory(&spec.dir)?;
     // Also proves that the shim was still there when the parent-death signal had been set.

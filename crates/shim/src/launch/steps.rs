@@ -29,9 +29,7 @@ pub(super) fn join_cgroups(cgroups: &[PathBuf]) -> Result<(), LaunchError> {
             .write(true)
             .open(dir.join("cgroup.procs"))
             .and_then(|mut file| file.write_all(own.as_bytes()))
-            .map_err(|error| {
-                LaunchError::step(format!("The control group {} cannot be joined", dir.display()), error)
-            })?;
+            .map_err(|error| LaunchError::step("A control group of the server cannot be joined", error))?;
     }
     Ok(())
 }
@@ -71,7 +69,7 @@ pub(super) fn change_user(user: Option<UserIds>) -> Result<(), LaunchError> {
 pub(super) fn make_temporary_directory(dir: &Path) -> Result<(), LaunchError> {
     match fs::DirBuilder::new().mode(0o700).create(dir.join(TEMPORARY)) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-            Err(LaunchError::step(format!("The directory {} cannot be written", dir.display()), source))
+            Err(LaunchError::step("The server's own directory cannot be written by its user", source))
         }
         _ => Ok(()),
     }

@@ -18,13 +18,13 @@ const LOST_WITH_THE_MACHINE: u64 = 100_000;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Another writer has it.
-    #[error("the console log in {dir} is being written by another process", dir = dir.display())]
+    #[error("the console log is being written by another process")]
     Busy {
         /// Which log.
         dir: PathBuf,
     },
     /// The disk refuses.
-    #[error("the console log in {dir} cannot be {verb}", dir = dir.display())]
+    #[error("the console log cannot be {verb}")]
     Io {
         /// Which log.
         dir: PathBuf,
@@ -53,6 +53,8 @@ struct Open {
 
 impl LogWriter {
     /// Takes the log, cuts off a torn last record and finds the number of the next line: at least `first_line`.
+    ///
+    /// Before a line is shown to anybody, [`LogWriter::secure`] is to be called.
     pub fn open(spec: &LogSpec, first_line: u64) -> Result<Self, LogError> {
         let failed = |source| LogError::Io { dir: spec.dir.clone(), verb: "opened", source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&spec.dir).map_err(failed)?;
@@ -84,6 +86,12 @@ impl LogWriter {
         Ok(writer)
     }
 
+    /// Puts on the disk that the log is being written, so that no number is given twice when the machine goes down.
+    pub fn secure(&mut self) {
+        // Without the record the numbers of a machine that goes down just then are at stake, and nothing else.
+        let _ = self.lock.sync_data();
+    }
+
     /// The number that the next line must have.
     pub fn next(&self) -> u64 {
         self.next
@@ -108,6 +116,7 @@ impl LogWriter {
             open.file.sync_data()?;
         }
         self.mark("");
+        self.secure();
         Ok(())
     }
 
@@ -143,12 +152,8 @@ impl LogWriter {
     /// Records in the lock file under which boot the log is open; nothing once it is closed. On a full disk there
     /// is no record, which costs no more than the numbers of a machine that goes down just then.
     fn mark(&mut self, boot: &str) {
-        let _ = self
-            .lock
-            .set_len(0)
-            .and_then(|()| self.lock.rewind())
-            .and_then(|()| self.lock.write_all(boot.as_bytes()))
-            .and_then(|()| self.lock.sync_data());
+        let _ =
+            self.lock.set_len(0).and_then(|()| self.lock.rewind()).and_then(|()| self.lock.write_all(boot.as_bytes()));
     }
 }
 

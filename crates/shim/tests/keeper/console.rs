@@ -12,7 +12,7 @@ use nodepanel_types::{
     wire::{ConsoleFrame, ConsoleMode, LineKind, console::GapCause},
 };
 
-use crate::harness::{Place, assert_consecutive, lines, output, parse};
+use crate::harness::{Place, assert_complete, assert_consecutive, lines, output, parse};
 
 fn has_gap(frames: &[ConsoleFrame]) -> bool {
     frames.iter().any(|frame| matches!(frame, ConsoleFrame::Gap { .. }))
@@ -196,31 +196,33 @@ async fn a_reader_that_is_too_slow_is_told_what_it_missed() {
 #[tokio::test]
 async fn numbers_go_on_and_a_killed_shim_loses_no_line_that_was_seen() {
     let place = Place::game(&["flood", "1000000", "40"]);
-    let mut seen = Vec::new();
+    let mut frames = Vec::new();
     let mut after = 0;
     for _ in 0..3 {
         let mut shim = place.start().await;
         let (_, stream) = shim.client().console(ConsoleFrom::After(after), true).await.unwrap();
         let mut stream = Box::pin(stream);
         shim.client().command("go", "1").await.unwrap();
-        let enough = seen.len() + 20_000;
-        while seen.len() < enough {
-            seen.extend(lines(&parse(&stream.next().await.unwrap().unwrap())));
+        let enough = frames.len() + 20_000;
+        while frames.len() < enough {
+            frames.extend(parse(&stream.next().await.unwrap().unwrap()));
         }
         shim.kill_shim();
         // What the kernel had already taken over for us counts as seen as well.
         while let Some(Ok(bytes)) = stream.next().await {
-            seen.extend(lines(&parse(&bytes)));
+            frames.extend(parse(&bytes));
         }
-        after = seen.last().unwrap().n;
+        after = lines(&frames).last().unwrap().n;
     }
+    let seen = lines(&frames);
     let kept: BTreeSet<u64> =
         LogReader::new(&place.spec.log.dir).read_after(0, usize::MAX).unwrap().iter().map(|line| line.n).collect();
     let missing: Vec<u64> = seen.iter().map(|line| line.n).filter(|n| !kept.contains(n)).collect();
     assert_eq!(missing, Vec::<u64>::new());
     let numbers: BTreeSet<u64> = seen.iter().map(|line| line.n).collect();
     assert_eq!(numbers.len(), seen.len(), "a number was given twice");
-    assert_consecutive(&seen);
+    // On a busy machine this reader may be too slow for the flood: then it is told what it misses.
+    assert_complete(&frames);
 }
 
 #[tokio::test]

@@ -243,6 +243,20 @@ pub fn assert_consecutive(lines: &[ConsoleLine]) {
     }
 }
 
+/// Fails unless every number is that of a line or of a line whose absence was announced.
+pub fn assert_complete(frames: &[ConsoleFrame]) {
+    let mut next = None;
+    for frame in frames {
+        let (first, last) = match frame {
+            ConsoleFrame::Line(line) => (line.n, line.n),
+            ConsoleFrame::Gap { gap } => (gap.from, gap.to),
+            ConsoleFrame::At { .. } => continue,
+        };
+        assert!(next.is_none_or(|next| next == first), "{next:?} was to come: {frame:?}");
+        next = Some(last + 1);
+    }
+}
+
 pub async fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !so() {
