@@ -21,3 +21,4 @@ mod lifecycle;
 mod outage;
 mod routes;
 mod sessions;
+mod upgrade;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A worker looks for `<DATA_DIR>/<name>.<behaviour>`: `crash` makes it end at once, `hang` blocks its event loop,
-//! `stubborn` makes it ignore that it is asked to end, `unready` makes it say that it cannot work. The third worker is an agent; asked to stop its game servers,
+//! `stubborn` makes it ignore that it is asked to end, `unready` makes it say that it cannot work,
+//! `grow` makes it take memory. The third worker is an agent; asked to stop its game servers,
 //! it writes `<DATA_DIR>/agent.stopped`.
 
 use std::{
@@ -24,6 +25,7 @@ use std::{
 };
 
 use nodepanel_supervise::{
+    ceiling::Ceilings,
     keeper::{Keeper, KeeperPlan, interrupts},
     plan::{Plan, SocketSpec, Timing, WorkerSpec},
     policy::Backoff,
@@ -38,6 +40,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
+
+const MIB: u64 = 1024 * 1024;
 
 struct SystemClock;
 
@@ -68,7 +72,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         match args.as_slice() {
             ["supervise", data_dir, address, workers] => {
                 let plan = plan(data_dir.as_ref(), address.parse()?, workers.parse()?)?;
-                supervisor::run(plan, inherited, Arc::new(SystemClock), terminated()?).await.map_err(Into::into)
+                supervisor::run(plan, inherited, Arc::new(SystemClock), terminated()?).await?;
+                Ok(())
             }
             ["keep", data_dir, address, workers] => {
                 let plan = keeper_plan(data_dir.as_ref(), address.parse()?, workers)?;
@@ -101,6 +106,7 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
             backoff: Backoff { cap: Duration::from_millis(500), ..Backoff::OWN_PARTS },
             ..Timing::default()
         };
+        worker.ceilings = Ceilings { memory: Some(100 * MIB), files: None, least_age: Duration::ZERO };
         worker
     });
     let mut workers: Vec<WorkerSpec> = workers.collect();
@@ -110,7 +116,7 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
         agent.after = vec!["api-1".to_owned(), "api-2".to_owned()];
     }
     let sockets = vec![SocketSpec { name: "http".to_owned(), address }];
-    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers })
+    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers, upgrades: None })
 }
 
 fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Result<KeeperPlan> {
@@ -147,6 +153,7 @@ async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
     }
     worker.ready();
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut taken = Vec::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -160,6 +167,9 @@ async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
                 worker.servers_stopped();
             }
             () = sleep(Duration::from_millis(20)) => {}
+        }
+        if told_to("grow") && taken.is_empty() {
+            taken = vec![1_u8; 200 * 1024 * 1024];
         }
         while told_to("hang") {
             std::hint::spin_loop();

@@ -15,12 +15,15 @@ use crate::{
     sockets::Sockets,
     wire::{
         Channel, ChannelError, Peer,
-        protocol::{FromSupervisor, Recovery, ToSupervisor},
+        protocol::{BuildState, FromSupervisor, Recovery, ToSupervisor},
     },
 };
 
 /// How long the supervisor may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// The same when it has to look at another program first.
+const CHECK: Duration = Duration::from_secs(20);
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +105,23 @@ impl Control {
         self.ask(&ToSupervisor::Restart { name: name.to_owned() }).await.map(|_| ())
     }
 
+    /// Has every worker moved to the installed build, after that was looked at; returns when it has begun.
+    pub async fn upgrade(&mut self) -> Result<(), ControlError> {
+        self.channel.send(&ToSupervisor::Upgrade, &[]).await?;
+        match timeout(CHECK, self.receive()).await {
+            Err(_) => Err(ControlError::Late),
+            Ok(answer) => answer.map(|_| ()),
+        }
+    }
+
+    /// Where the program is installed, whether workers are being moved, and what became of the last move that failed.
+    pub async fn build(&mut self) -> Result<(PathBuf, BuildState, Option<String>), ControlError> {
+        match self.ask(&ToSupervisor::Build).await? {
+            FromSupervisor::Build { installed, state, outcome } => Ok((installed, state, outcome)),
+            _ => Err(ControlError::Gone),
+        }
+    }
+
     /// Has everything ended, with the game servers when `servers` is set; returns when that has begun. `ended`
     /// waits for the end of it.
     pub async fn stop(&mut self, servers: bool) -> Result<(), ControlError> {
@@ -127,12 +147,14 @@ impl Control {
 
     async fn ask(&mut self, message: &ToSupervisor) -> Result<FromSupervisor, ControlError> {
         self.channel.send(message, &[]).await?;
-        match timeout(ANSWER, self.channel.receive()).await {
-            Err(_) => Err(ControlError::Late),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(None)) => Err(ControlError::Gone),
-            Ok(Ok(Some(FromSupervisor::Refused { reason }))) => Err(ControlError::Refused { reason }),
-            Ok(Ok(Some(answer))) => Ok(answer),
+        timeout(ANSWER, self.receive()).await.map_err(|_| ControlError::Late)?
+    }
+
+    async fn receive(&mut self) -> Result<FromSupervisor, ControlError> {
+        match self.channel.receive().await? {
+            None => Err(ControlError::Gone),
+            Some(FromSupervisor::Refused { reason }) => Err(ControlError::Refused { reason }),
+            Some(answer) => Ok(answer),
         }
     }
 }

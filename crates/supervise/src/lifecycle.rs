@@ -65,6 +65,8 @@ pub enum Input {
     Alive,
     /// The process ended.
     Ended(Ending),
+    /// It holds too much; the rest of a sentence that says of what. It may finish what it has.
+    Outgrown(String),
     /// End it and keep it so.
     Stop,
     /// End it and start it again.
@@ -226,6 +228,11 @@ impl Lifecycle {
         matches!(self.phase, Phase::Starting { .. } | Phase::Serving | Phase::Degraded { .. } | Phase::Ending { .. })
     }
 
+    /// How long the present process has run.
+    pub fn age(&self, now: Instant) -> Option<Duration> {
+        self.born.map(|born| now.saturating_duration_since(born))
+    }
+
     /// Whether the present process has ever said that it is ready.
     pub const fn was_ready(&self) -> bool {
         self.ready_at.is_some()
@@ -282,6 +289,10 @@ impl Lifecycle {
                 Vec::new()
             }
             Input::Ended(ending) => self.ended(now, ending),
+            Input::Outgrown(because) => match self.phase {
+                Phase::Serving | Phase::Degraded { .. } => self.drain(now, Then::Recover { because }),
+                _ => Vec::new(),
+            },
             Input::Stop => self.stop(now),
             Input::Restart => self.restart(now),
         }

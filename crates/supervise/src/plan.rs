@@ -12,7 +12,7 @@ use std::{
 
 use nodepanel_types::component::Role;
 
-use crate::policy::Backoff;
+use crate::{ceiling::Ceilings, policy::Backoff};
 
 /// Everything that one supervisor keeps running.
 #[derive(Debug, Clone)]
@@ -23,6 +23,17 @@ pub struct Plan {
     pub sockets: Vec<SocketSpec>,
     /// The workers, in the order in which they are shown.
     pub workers: Vec<WorkerSpec>,
+    /// How builds of the program replace each other; `None` where they do not.
+    pub upgrades: Option<Upgrades>,
+}
+
+/// The program that the workers and the supervisor are made of.
+#[derive(Debug, Clone)]
+pub struct Upgrades {
+    /// Where it is installed; a new build appears here.
+    pub installed: PathBuf,
+    /// Arguments with which it says whether it can be used here: exit code 0, or a reason on standard error.
+    pub check: Vec<OsString>,
 }
 
 /// A listening TCP socket.
@@ -54,6 +65,8 @@ pub struct WorkerSpec {
     pub after: Vec<String>,
     /// Its deadlines.
     pub timing: Timing,
+    /// What it may hold.
+    pub ceilings: Ceilings,
 }
 
 /// The deadlines of one worker.
@@ -161,6 +174,7 @@ impl WorkerSpec {
             sockets: Vec::new(),
             after: Vec::new(),
             timing: Timing::default(),
+            ceilings: Ceilings::default(),
         }
     }
 }
@@ -181,7 +195,7 @@ mod tests {
         let mut agent = WorkerSpec::new("agent", Role::Agent, "/bin/true");
         agent.after.push("api-1".to_owned());
         let sockets = vec![SocketSpec { name: "http".to_owned(), address: ([127, 0, 0, 1], 0).into() }];
-        Plan { data_dir: "/nonexistent".into(), sockets, workers: vec![api, agent] }
+        Plan { data_dir: "/nonexistent".into(), sockets, workers: vec![api, agent], upgrades: None }
     }
 
     #[test]

@@ -44,6 +44,13 @@ impl Setting {
         self
     }
 
+    /// With a program of its own, which may be replaced.
+    pub fn with_own_program(self) -> Self {
+        let program = own_program(&self.data_dir);
+        fs::hard_link(binary(), &program).or_else(|_| fs::copy(binary(), &program).map(|_| ())).unwrap();
+        self
+    }
+
     /// With another data directory.
     pub fn in_directory(mut self, data_dir: PathBuf) -> Self {
         self.data_dir = data_dir;
@@ -306,7 +313,8 @@ pub fn command(data_dir: &Path) -> Command {
 }
 
 fn cli(data_dir: &Path) -> Command {
-    let mut command = Command::new(binary());
+    let own = own_program(data_dir);
+    let mut command = Command::new(if own.exists() { own } else { binary() });
     for variable in ["NODEPANEL_DATA_DIR", "NODEPANEL_URL", "NODEPANEL_TOKEN"] {
         command.env_remove(variable);
     }
@@ -329,8 +337,13 @@ pub fn cli_at(data_dir: &Path, arguments: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Where an installation with a program of its own has it.
+pub fn own_program(data_dir: &Path) -> PathBuf {
+    data_dir.with_extension("program")
+}
+
 /// The binary under test: what `NODEPANEL_BIN` names, or the one that was built with the tests.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("NODEPANEL_BIN") {
         return path.into();
     }

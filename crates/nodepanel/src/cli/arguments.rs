@@ -70,6 +70,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Replace this installation's program by another build, without a pause
+    Upgrade {
+        /// The new program
+        binary: PathBuf,
+        /// Do not wait until it has proven itself
+        #[arg(long)]
+        no_wait: bool,
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the one-time link that makes the first administrator
     SetupLink {
         #[arg(long)]
@@ -128,6 +138,8 @@ pub enum RoleCommand {
     Status,
     /// The agent
     Agent,
+    /// Whether this program can be used with this installation's configuration
+    Check,
     /// The keeper of one game server
     Shim {
         /// The agent's order

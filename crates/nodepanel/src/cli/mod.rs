@@ -13,6 +13,7 @@ mod server;
 mod status;
 mod stop;
 mod token;
+mod upgrade;
 mod user;
 
 use std::process::ExitCode;
@@ -83,6 +84,8 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
             RoleCommand::Api => role::api::run(&data_dir, &config)?,
             RoleCommand::Status => role::status::run()?,
             RoleCommand::Agent => role::agent::run(&data_dir)?,
+            // The configuration was read and found right, or this would not be reached.
+            RoleCommand::Check => output::json(&upgrade::About::own())?,
             RoleCommand::Shim { .. } | RoleCommand::Launch { .. } => {}
         },
         other => {
@@ -99,6 +102,7 @@ async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: argu
         Command::Stop { all, json } => stop::run(data_dir, all, json).await,
         Command::Doctor { json } => doctor::run(data_dir, config, json).await,
         Command::Agent { command } => agent::run(data_dir, &command),
+        Command::Upgrade { binary, no_wait, json } => upgrade::run(data_dir, config, &binary, no_wait, json).await,
         Command::SetupLink { json } => {
             let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;
             let client = Client::to_host(data_dir, config, &master);

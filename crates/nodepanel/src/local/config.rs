@@ -43,6 +43,8 @@ pub struct Config {
     pub games: Games,
     /// API servers on this host.
     pub api: Api,
+    /// What our own processes may hold before they are replaced.
+    pub ceilings: Ceilings,
 }
 
 /// The panel and the API.
@@ -100,6 +102,19 @@ impl Default for Api {
     }
 }
 
+/// What our own processes may hold before they are replaced by a fresh one, in MiB of memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ceilings {
+    /// Each API server; a quarter of the machine's memory, and 1024 at least, when left out.
+    pub api_mib: Option<u32>,
+    /// The agent, without its game servers; an eighth of the machine's memory, and 512 at least, when left out.
+    pub agent_mib: Option<u32>,
+}
+
+/// Less than this no process of ours can work with.
+const LEAST_CEILING_MIB: u32 = 64;
+
 impl Config {
     /// Reads and checks the file; the defaults when there is none.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -118,6 +133,11 @@ impl Config {
         }
         if config.api.servers == 0 && !config.games.enabled {
             return Err("api.servers is 0 and games.enabled is false: nothing would run here.".to_owned());
+        }
+        for (name, mib) in [("api_mib", config.ceilings.api_mib), ("agent_mib", config.ceilings.agent_mib)] {
+            if let Some(mib) = mib.filter(|mib| *mib < LEAST_CEILING_MIB) {
+                return Err(format!("ceilings.{name} is {mib}; it must be {LEAST_CEILING_MIB} at least."));
+            }
         }
         if config.link.listen == Some(config.http.listen) {
             return Err("link.listen and http.listen are the same address; give each its own port.".to_owned());
@@ -162,6 +182,7 @@ mod tests {
         assert!(Config::parse("[api]\nservers = 9\n").unwrap_err().contains("0 to 8"));
         assert!(Config::parse("[api]\nservers = 0\n[games]\nenabled = false\n").unwrap_err().contains("nothing"));
         assert!(Config::parse("[http]\nlisten = \"localhost\"\n").is_err());
+        assert!(Config::parse("[ceilings]\nagent_mib = 3\n").unwrap_err().contains("64 at least"));
         let same = "[http]\nlisten = \"127.0.0.1:80\"\n[link]\nlisten = \"127.0.0.1:80\"\n";
         assert!(Config::parse(same).unwrap_err().contains("own port"));
     }

@@ -1,12 +1,15 @@
 //! `supervise`: the table of what runs on this host.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use nodepanel_supervise::{
-    plan::{Plan, SocketSpec, Timing, WorkerSpec},
+    build::INSTALLED,
+    ceiling::Ceilings,
+    plan::{Plan, SocketSpec, Timing, Upgrades, WorkerSpec},
+    process::become_program,
     sockets::Inherited,
-    supervisor,
+    supervisor::{self, Left},
 };
 use nodepanel_types::component::Role;
 
@@ -15,15 +18,34 @@ use crate::{
     system::SystemClock,
 };
 
-/// Supervises until asked to stop.
+const MIB: u64 = 1024 * 1024;
+
+/// Supervises until asked to stop; becomes the supervisor of another build when that is wanted.
 pub fn run(data_dir: &DataDir, config: &Config) -> anyhow::Result<()> {
-    let inherited = Inherited::from_env();
+    let mut inherited = Inherited::from_env();
     log_to_stderr();
-    let plan = plan(data_dir, config)?;
-    // The supervisor does little, but at once: a thread of its own is all it needs.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(supervisor::run(plan, inherited, Arc::new(SystemClock), crate::role::terminated()))?;
-    Ok(())
+    let installed = match std::env::var_os(INSTALLED) {
+        Some(path) => path.into(),
+        None => std::env::current_exe().context("the program's own file cannot be found")?,
+    };
+    loop {
+        let plan = plan(data_dir, config, &installed);
+        // The supervisor does little, but at once: a thread of its own is all it needs.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let left =
+            runtime.block_on(supervisor::run(plan, inherited, Arc::new(SystemClock), crate::role::terminated()))?;
+        drop(runtime);
+        let Left::Succeeded { program, sockets } = left else { return Ok(()) };
+        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+        let handed: Vec<(String, OwnedFd)> = sockets
+            .iter()
+            .filter_map(|(name, socket)| Some((name.to_owned(), OwnedFd::from(socket.try_clone().ok()?))))
+            .collect();
+        tracing::info!("going on as {}", program.display());
+        let error = become_program(&program, &arguments, &handed);
+        tracing::error!(%error, "cannot become the supervisor of the other build; going on as the present one");
+        inherited = Inherited { sockets, predecessor: None };
+    }
 }
 
 /// The sockets of this host; also what the keeper holds.
@@ -38,17 +60,17 @@ pub fn sockets(config: &Config) -> Vec<SocketSpec> {
 }
 
 /// What runs on this host.
-fn plan(data_dir: &DataDir, config: &Config) -> anyhow::Result<Plan> {
-    let program = std::env::current_exe().context("the program's own file cannot be found")?;
+fn plan(data_dir: &DataDir, config: &Config, installed: &Path) -> Plan {
     let worker = |name: String, role: Role, sockets: &[&str], after: &[&str]| WorkerSpec {
         name,
         role,
-        program: program.clone(),
+        program: installed.to_owned(),
         args: role_arguments(role, data_dir, config),
         env: Vec::new(),
         sockets: sockets.iter().map(|name| (*name).to_owned()).collect(),
         after: after.iter().map(|name| (*name).to_owned()).collect(),
         timing: Timing::default(),
+        ceilings: ceilings(role, config),
     };
     let mut workers: Vec<WorkerSpec> =
         (1..=config.api.servers).map(|n| worker(format!("api-{n}"), Role::Api, &["http", "link"], &[])).collect();
@@ -58,7 +80,30 @@ fn plan(data_dir: &DataDir, config: &Config) -> anyhow::Result<Plan> {
     if config.games.enabled {
         workers.push(worker("agent".to_owned(), Role::Agent, &[], &[]));
     }
-    Ok(Plan { data_dir: data_dir.path().to_owned(), sockets: sockets(config), workers })
+    let mut check: Vec<OsString> = vec!["role".into(), "check".into()];
+    check.extend(installation_arguments(data_dir, config));
+    Plan {
+        data_dir: data_dir.path().to_owned(),
+        sockets: sockets(config),
+        workers,
+        upgrades: Some(Upgrades { installed: installed.to_owned(), check }),
+    }
+}
+
+/// What a worker may hold before it is replaced: a leak must end long before the machine does, and nothing that works
+/// may come near.
+fn ceilings(role: Role, config: &Config) -> Ceilings {
+    let info = rustix::system::sysinfo();
+    let total = info.totalram.saturating_mul(u64::from(info.mem_unit));
+    let configured = |mib: Option<u32>| mib.map(|mib| u64::from(mib) * MIB);
+    let memory = match role {
+        Role::Api => configured(config.ceilings.api_mib).unwrap_or_else(|| (total / 4).max(1024 * MIB)),
+        Role::Agent => configured(config.ceilings.agent_mib).unwrap_or_else(|| (total / 8).max(512 * MIB)),
+        Role::Status | Role::Supervisor | Role::Shim => 128 * MIB,
+    };
+    // Workers inherit the limit; at the limit itself nothing could be opened to say so.
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.map(|limit| limit / 10 * 9);
+    Ceilings { memory: Some(memory), files, least_age: Ceilings::LEAST_AGE }
 }
 
 /// `role NAME` with what every process of an installation is told.

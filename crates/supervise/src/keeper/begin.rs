@@ -10,10 +10,11 @@ use std::{
 
 use nodepanel_types::clock::Clock;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Keeper, KeeperError, KeeperPlan};
 use crate::{
+    build::{Builds, Choice, INSTALLED, Print},
     control::{Control, ControlError},
     lock::{InstallationLock, Single},
     process::{Ending, Launch, Process, ProcessError},
@@ -47,7 +48,7 @@ impl Keeper {
             (supervisor, Sockets::default())
         } else {
             let sockets = bind_all(&plan, &record)?;
-            (start_supervisor(&plan, &sockets, &log, None)?, sockets)
+            (start_supervisor(&plan, &sockets, &log, None, false)?, sockets)
         };
         let mut keeper = Self { plan, clock, run_dir, sockets, log, supervisor, found, _lock: lock };
         keeper.first_answer(log_length).await?;
@@ -76,7 +77,7 @@ impl Keeper {
                     ending @ (Ending::Killed { .. } | Ending::Unknown) if !late => {
                         let predecessor = Predecessor { ended_at: self.clock.now(), how: ending.to_string() };
                         sleep(RETRY).await;
-                        self.supervisor = self.start_again(&predecessor)?;
+                        self.supervisor = self.start_again(&predecessor, false)?;
                     }
                     ending => {
                         let last_words = last_words(&log, log_length);
@@ -104,9 +105,9 @@ impl Keeper {
         }
     }
 
-    /// Starts the supervisor again after `predecessor`.
-    pub(super) fn start_again(&self, predecessor: &Predecessor) -> Result<Process, ProcessError> {
-        start_supervisor(&self.plan, &self.sockets, &self.log, Some(predecessor))
+    /// Starts the supervisor again after `predecessor`; when it fails again and again, one of the last good build.
+    pub(super) fn start_again(&self, predecessor: &Predecessor, failing: bool) -> Result<Process, ProcessError> {
+        start_supervisor(&self.plan, &self.sockets, &self.log, Some(predecessor), failing)
     }
 }
 
@@ -135,9 +136,12 @@ fn start_supervisor(
     sockets: &Sockets,
     log: &WorkerLog,
     predecessor: Option<&Predecessor>,
+    failing: bool,
 ) -> Result<Process, ProcessError> {
-    let failed = |source| ProcessError::Start { program: plan.program.clone(), source };
-    let mut launch = Launch::new(&plan.program)
+    let program = program(plan, predecessor, failing);
+    let failed = |source| ProcessError::Start { program: program.clone(), source };
+    let mut launch = Launch::new(&program)
+        .envs([(INSTALLED, &plan.program)])
         .args(&plan.args)
         .envs(plan.env.iter().cloned())
         .stdout(log.stream().map_err(failed)?)
@@ -150,6 +154,24 @@ fn start_supervisor(
         launch = launch.socket(name, socket.try_clone().map_err(failed)?);
     }
     launch.start()
+}
+
+/// The installed program, or the last good build where the installed one was refused or fails before it was proven.
+fn program(plan: &KeeperPlan, predecessor: Option<&Predecessor>, failing: bool) -> PathBuf {
+    let installed = Print::of(&plan.program).ok();
+    let mut builds = Builds::open(&plan.data_dir);
+    match (builds.choose(installed), installed) {
+        (Choice::Refused { good, .. }, _) => good,
+        (Choice::OnProbation { good: Some(good) }, Some(print)) if failing => {
+            let how = predecessor.map_or("failed", |predecessor| predecessor.how.as_str());
+            error!("the supervisor of the new build {how} again and again; returning to the last good one");
+            if let Err(error) = builds.refuse(print, &format!("the supervisor {how} again and again")) {
+                warn!(%error, "cannot remember that the new build was refused");
+            }
+            good
+        }
+        _ => plan.program.clone(),
+    }
 }
 
 /// Waits for a supervisor to answer and asks it to stop everything.

@@ -23,6 +23,8 @@ use crate::{
 const ROUND: Duration = Duration::from_secs(2);
 /// Past lives that are remembered for the policy.
 const LIVES: usize = 16;
+/// Failures in a row after which a build that was never proven is given up for the last good one.
+const FAILING: u32 = 2;
 /// How long the processes that were killed may take to be gone.
 const GONE: Duration = Duration::from_secs(2);
 
@@ -91,6 +93,7 @@ impl Keeper {
     async fn bring_back(&mut self, ending: Ending, lives: &[Life], interrupts: &mut mpsc::Receiver<()>) -> bool {
         let predecessor = Predecessor { ended_at: self.clock.now(), how: ending.to_string() };
         let decision = decide(&Backoff::OWN_PARTS, lives);
+        let failing = decision.failures >= FAILING;
         warn!("the supervisor {ending}; {}", decision.reason);
         let mut delay = decision.delay;
         loop {
@@ -100,7 +103,7 @@ impl Keeper {
                     _ = interrupts.recv() => return false,
                 }
             }
-            match self.start_again(&predecessor) {
+            match self.start_again(&predecessor, failing) {
                 Ok(supervisor) => {
                     self.supervisor = supervisor;
                     return true;

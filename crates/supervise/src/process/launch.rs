@@ -126,6 +126,32 @@ impl Launch {
     }
 }
 
+/// Becomes another program, with the same process id, standard streams, children and environment, and with these sockets
+/// (described as `Launch` does it). Comes back only with the reason why it could not.
+pub fn become_program(program: &Path, args: &[OsString], sockets: &[(String, OwnedFd)]) -> ProcessError {
+    let failed = |source| ProcessError::Start { program: program.to_owned(), source };
+    let mut command = Command::new(program);
+    command.args(args);
+    for variable in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", PREDECESSOR] {
+        command.env_remove(variable);
+    }
+    if !sockets.is_empty() {
+        let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
+        command.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+        let mut mappings = Vec::new();
+        for ((_, socket), child_fd) in sockets.iter().zip(FIRST_SOCKET..) {
+            match socket.try_clone() {
+                Ok(parent_fd) => mappings.push(FdMapping { parent_fd, child_fd }),
+                Err(error) => return failed(error),
+            }
+        }
+        if let Err(error) = command.fd_mappings(mappings) {
+            return failed(io::Error::other(error));
+        }
+    }
+    failed(command.exec())
+}
+
 #[cfg(test)]
 mod tests {
     use std::{io::Read, net::TcpListener};

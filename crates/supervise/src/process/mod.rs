@@ -8,13 +8,15 @@ mod handle;
 mod identity;
 mod launch;
 mod orphans;
+mod usage;
 
 pub use ending::Ending;
 pub use handle::Process;
 pub use identity::Identity;
-pub use launch::Launch;
+pub use launch::{Launch, become_program};
 pub use orphans::reap_orphans;
 pub use rustix::process::Signal;
+pub use usage::Usage;
 
 use std::{io, path::PathBuf};
 

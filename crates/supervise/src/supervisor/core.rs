@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     os::fd::OwnedFd,
+    path::PathBuf,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -28,12 +29,15 @@ use super::{
     requests::Stopping,
     slot::{Slot, millis},
     takeover::Comeback,
+    upgrade::Moving,
 };
 use crate::{
+    build::Print,
+    ceiling::Watch,
     lifecycle::{Action, Input, Phase},
     lock::InstallationLock,
     plan::Plan,
-    process::{Ending, Process, Signal, reap_orphans},
+    process::{Ending, Process, Signal, Usage, reap_orphans},
     record::{ProcessRecord, Record},
     run_dir::RunDir,
     sockets::{Inherited, Sockets},
@@ -50,8 +54,8 @@ pub(super) const EVENTS: usize = 1_024;
 const OWN_STALL: Duration = Duration::from_millis(100);
 /// Between the passing of a deadline and the judgement: what the worker said meanwhile may still be in its socket.
 const LAST_WORD: Duration = Duration::from_millis(5);
-/// How often the logs are looked at.
-const CUT_EVERY: Duration = Duration::from_secs(5);
+/// How often the logs and what the workers hold are looked at.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Something that the supervisor is told.
 pub(super) enum Event {
@@ -63,6 +67,24 @@ pub(super) enum Event {
     Disconnected { id: ConnectionId },
     /// A process ended.
     Ended { slot: usize, generation: u64, ending: Ending },
+    /// The installed build was looked at.
+    Examined { asker: Option<ConnectionId>, outcome: Result<Print, String> },
+    /// The system's sign that another build or configuration is there.
+    Hangup,
+}
+
+/// Why a supervisor left.
+#[derive(Debug)]
+pub enum Left {
+    /// It was asked to stop, and everything has ended.
+    Stopped,
+    /// The caller is to become this program, with these sockets; the workers go on meanwhile.
+    Succeeded {
+        /// The program.
+        program: PathBuf,
+        /// What it inherits.
+        sockets: Sockets,
+    },
 }
 
 /// All that one supervisor knows and holds.
@@ -88,24 +110,31 @@ pub(super) struct Supervisor {
     pub(super) deferred: Vec<usize>,
     /// What the workers were told of the API servers.
     pub(super) told: Vec<Condition>,
-    pub(super) next_cut: Instant,
+    pub(super) next_round: Instant,
+    /// Builds and the moves between them.
+    pub(super) moving: Option<Moving>,
+    /// Who takes this supervisor's place as soon as possible.
+    pub(super) successor: Option<PathBuf>,
     pub(super) _lock: InstallationLock,
 }
 
 /// Keeps the workers of `plan` running until `shutdown` is ready or somebody asks for a stop; then ends them (the
 /// game servers stay, unless that request asked for them too) and returns.
 ///
-/// `inherited` are the sockets that the parent handed down. Call it on a Tokio runtime with I/O and time.
+/// `inherited` are the sockets that the parent handed down. Call it on a Tokio runtime with I/O and time. Where the plan
+/// knows of upgrades, SIGHUP begins one.
 pub async fn run(
     plan: Plan,
     inherited: Inherited,
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), SuperviseError> {
+) -> Result<Left, SuperviseError> {
     let mut supervisor = Supervisor::take_over(plan, inherited, clock).await?;
+    if supervisor.moving.is_some() {
+        supervisor.hear_hangups();
+    }
     supervisor.serve(shutdown).await;
-    supervisor.leave().await;
-    Ok(())
+    Ok(supervisor.leave().await)
 }
 
 impl Supervisor {
@@ -116,7 +145,7 @@ impl Supervisor {
             self.start_waiting();
             self.tell();
             self.save();
-            if self.is_over() {
+            if self.is_over() || self.successor.is_some() {
                 return;
             }
             let planned = self.next_deadline();
@@ -139,16 +168,34 @@ impl Supervisor {
                 self.handle(event);
             }
             self.expire(planned);
+            self.advance(Instant::now());
+        }
+    }
+
+    /// Turns SIGHUP into events.
+    fn hear_hangups(&self) {
+        let events = self.sender.clone();
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+            Ok(mut hangups) => {
+                tokio::spawn(async move {
+                    while hangups.recv().await.is_some() && events.send(Event::Hangup).await.is_ok() {}
+                });
+            }
+            Err(error) => warn!(%error, "SIGHUP cannot be heard; upgrade with `nodepanel upgrade` instead"),
         }
     }
 
     /// Leaves a clean record and closes the control socket, which tells those who asked for the stop.
-    async fn leave(mut self) {
+    async fn leave(mut self) -> Left {
         self.acceptor.abort();
         self.own.identity = None;
         self.own.ready = false;
         self.save();
         self.recorder.finish().await;
+        match self.successor {
+            Some(program) => Left::Succeeded { program, sockets: self.sockets },
+            None => Left::Stopped,
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -173,7 +220,14 @@ impl Supervisor {
                 slot.worker_id = None;
                 slot.connection = None;
                 self.expected_no_more(index);
+                // First what the build has to answer for: the replacement may have to be of another one.
+                self.held_against_build(index, ending);
                 self.step(index, Input::Ended(ending));
+            }
+            Event::Examined { asker, outcome } => self.examined(asker, outcome),
+            Event::Hangup => {
+                info!("SIGHUP: moving to what is installed");
+                self.upgrade(None);
             }
         }
     }
@@ -258,6 +312,7 @@ impl Supervisor {
         slot.process = Some(Arc::clone(&process));
         slot.started_at = Some(started_at);
         slot.connection = None;
+        slot.held = Watch::default();
         let (generation, events) = (slot.generation, self.sender.clone());
         tokio::spawn(async move {
             let ending = end_of(&process).await;
@@ -290,7 +345,8 @@ impl Supervisor {
         let patience = self.slots.iter().filter(waits).map(|slot| self.begun + slot.spec.timing.patience);
         let lives = self.slots.iter().filter_map(|slot| slot.life.deadline());
         let stop = self.stopping.as_ref().and_then(Stopping::deadline);
-        lives.chain(patience).chain(stop).fold(self.next_cut, Instant::min)
+        let moving = self.moving.as_ref().filter(|_| self.stopping.is_none()).and_then(Moving::deadline);
+        lives.chain(patience).chain(stop).chain(moving).fold(self.next_round, Instant::min)
     }
 
     fn expire(&mut self, planned: Instant) {
@@ -307,8 +363,9 @@ impl Supervisor {
             self.apply(index, actions);
         }
         self.expire_stop(now);
-        if now >= self.next_cut {
-            self.next_cut = now + CUT_EVERY;
+        if now >= self.next_round {
+            self.next_round = now + ROUND;
+            self.weigh(now);
             if std::process::id() == 1 {
                 reap_orphans(
                     &self.slots.iter().filter_map(|slot| Some(slot.process.as_ref()?.pid())).collect::<Vec<_>>(),
@@ -317,6 +374,25 @@ impl Supervisor {
             for cutter in self.slots.iter().filter_map(|slot| slot.log.cutter().ok()) {
                 self.recorder.cut(cutter);
             }
+        }
+    }
+
+    /// Has the first worker that holds too much replaced; API servers only while another one serves.
+    fn weigh(&mut self, now: Instant) {
+        for index in 0..self.slots.len() {
+            let serving = |slot: &Slot| slot.spec.role == Role::Api && slot.life.is_serving();
+            let others_serve = self.slots.iter().enumerate().any(|(other, slot)| other != index && serving(slot));
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            let api_servers = self.plan.workers.iter().filter(|spec| spec.role == Role::Api).count();
+            let (Some(process), Some(age)) = (&slot.process, slot.life.age(now)) else { continue };
+            let usage = Usage::read(process.pid());
+            let Some(because) = slot.held.judge(&slot.spec.ceilings, &usage, age) else { continue };
+            if slot.spec.role == Role::Api && api_servers > 1 && !others_serve {
+                continue;
+            }
+            warn!(component.name = slot.spec.name, "{} {because}; replacing it", slot.spec.name);
+            self.step(index, Input::Outgrown(because));
+            return;
         }
     }
 

@@ -10,10 +10,11 @@ mod recorder;
 mod requests;
 mod slot;
 mod takeover;
+mod upgrade;
 
 use std::{io, path::PathBuf};
 
-pub use self::core::run;
+pub use self::core::{Left, run};
 
 use crate::{lock::LockError, plan::PlanError, sockets::BindError};
 

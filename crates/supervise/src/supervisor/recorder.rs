@@ -25,6 +25,7 @@ enum Job {
     Append(Recovery),
     Cut(Cutter),
     Write(PathBuf, String),
+    Run(Box<dyn FnOnce() -> io::Result<()> + Send>),
 }
 
 /// The supervisor's memory.
@@ -81,6 +82,13 @@ impl Recorder {
         let _ = self.jobs.try_send(Job::Write(path, text));
     }
 
+    /// Has other work for the disk done in its turn.
+    pub(super) fn run(&self, work: impl FnOnce() -> io::Result<()> + Send + 'static) {
+        if self.jobs.try_send(Job::Run(Box::new(work))).is_err() {
+            warn!("the disk is too slow: something could not be kept");
+        }
+    }
+
     /// Waits until everything is written, for a short while.
     pub(super) async fn finish(self) {
         drop(self.jobs);
@@ -104,6 +112,7 @@ fn write_all(mut queue: mpsc::Receiver<Job>, run_dir: &std::path::Path, mut jour
                 Job::Append(recovery) => journal.append(recovery),
                 Job::Cut(log) => log.cut().map(|_| ()),
                 Job::Write(path, text) => fs::write(path, text),
+                Job::Run(work) => work(),
             };
             if let Err(error) = written {
                 warn!(%error, "cannot write to the run or log directory");

@@ -89,6 +89,11 @@ impl Supervisor {
                 let reply = self.restart(&name);
                 self.connections.send(id, reply);
             }
+            ToSupervisor::Upgrade => self.upgrade(Some(id)),
+            ToSupervisor::Build => {
+                let state = self.build_state();
+                self.connections.send(id, state);
+            }
             ToSupervisor::Unknown => {}
         }
     }

@@ -6,6 +6,7 @@ use nodepanel_types::{Millis, Timestamp, WorkerId, component::Component};
 
 use super::connections::ConnectionId;
 use crate::{
+    ceiling::Watch,
     lifecycle::{Lifecycle, Past, Phase},
     plan::WorkerSpec,
     process::{Launch, Process, ProcessError},
@@ -25,6 +26,8 @@ pub(super) struct Slot {
     pub(super) started_at: Option<Timestamp>,
     pub(super) worker_id: Option<WorkerId>,
     pub(super) connection: Option<ConnectionId>,
+    /// The watch over what the present process holds.
+    pub(super) held: Watch,
     pub(super) children: Vec<Component>,
     pub(super) log: WorkerLog,
 }
@@ -46,6 +49,7 @@ impl Slot {
             started_at: None,
             worker_id: None,
             connection: None,
+            held: Watch::default(),
             children: Vec::new(),
             log,
         })

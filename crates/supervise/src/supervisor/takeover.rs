@@ -22,6 +22,7 @@ use super::{
     recorder::Recorder,
     requests::retire,
     slot::Slot,
+    upgrade::Moving,
 };
 use crate::{
     lifecycle::Input,
@@ -48,7 +49,7 @@ pub(super) struct Comeback {
 
 impl Supervisor {
     pub(super) async fn take_over(
-        plan: Plan,
+        mut plan: Plan,
         inherited: Inherited,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SuperviseError> {
@@ -61,6 +62,8 @@ impl Supervisor {
         let journal = Journal::open(run_dir.path()).map_err(files("read", run_dir.path().to_owned()))?;
         let recorder = Recorder::start(run_dir.path().to_owned(), journal)
             .map_err(files("write into", run_dir.path().to_owned()))?;
+        let begun = Instant::now();
+        let moving = Moving::begin(&mut plan, begun);
         let slots = plan.workers.iter().map(|spec| {
             Slot::new(spec.clone(), record.worker(&spec.name), &plan.data_dir)
                 .map_err(files("open the logs in", plan.data_dir.join("logs")))
@@ -69,7 +72,6 @@ impl Supervisor {
         let listener = run_dir.listen(CONTROL_SOCKET).map_err(files("listen on", run_dir.file(CONTROL_SOCKET)))?;
         let (sender, events) = mpsc::channel::<Event>(EVENTS);
         let acceptor = accept(listener, sender.clone());
-        let begun = Instant::now();
         let mut own = record.supervisor.clone();
         own.identity = Identity::own().ok();
         own.started_at = Some(clock.now());
@@ -92,7 +94,9 @@ impl Supervisor {
             equipped: false,
             deferred: Vec::new(),
             told: Vec::new(),
-            next_cut: begun,
+            next_round: begun,
+            moving,
+            successor: None,
             _lock: lock,
         };
         let adopted = supervisor.adopt_workers(&record, inherited.predecessor.as_ref());

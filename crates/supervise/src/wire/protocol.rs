@@ -3,6 +3,8 @@
 //! One JSON object per line. Messages that a side does not know are ignored, unknown fields too, so that an old and
 //! a new binary understand each other while one replaces the other; `PROTOCOL` grows only when that is not enough.
 
+use std::path::PathBuf;
+
 use nodepanel_types::{
     Millis, Timestamp, WorkerId,
     component::{Component, ComponentState},
@@ -71,6 +73,10 @@ pub enum ToSupervisor {
         /// Its name.
         name: String,
     },
+    /// Moves to the build that is installed now, one worker at a time.
+    Upgrade,
+    /// Asks which build runs, and whether a move is going on.
+    Build,
     /// A message of a later version.
     #[serde(other)]
     Unknown,
@@ -121,6 +127,15 @@ pub enum FromSupervisor {
         /// Oldest first.
         recoveries: Vec<Recovery>,
     },
+    /// Answers `Build`.
+    Build {
+        /// Where the program is installed.
+        installed: PathBuf,
+        /// Whether a move is going on.
+        state: BuildState,
+        /// What became of the last one that did not succeed.
+        outcome: Option<String>,
+    },
     /// The request is being carried out.
     Accepted,
     /// The request is not carried out.
@@ -131,6 +146,20 @@ pub enum FromSupervisor {
     /// A message of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// Where a move to another build is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildState {
+    /// Nothing moves.
+    Settled,
+    /// Workers are being replaced by the new build.
+    Moving,
+    /// All run the new build, which is watched.
+    Proving,
+    /// Workers return to the last good build.
+    Returning,
 }
 
 /// How a worker is.

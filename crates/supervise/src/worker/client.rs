@@ -198,7 +198,7 @@ impl Client {
                     let _ = asker.send(answer);
                 }
             }
-            FromSupervisor::Sockets { .. } | FromSupervisor::Unknown => {}
+            FromSupervisor::Build { .. } | FromSupervisor::Sockets { .. } | FromSupervisor::Unknown => {}
         }
         Ok(())
     }

@@ -242,3 +242,23 @@ async fn a_worker_that_says_why_it_cannot_work_is_kept_and_those_that_ask_are_to
     let after = installation.ready(2).await;
     assert_eq!((after[0].pid, after[0].restarts), (before.pid, 0));
 }
+
+#[tokio::test]
+async fn a_worker_that_takes_too_much_memory_is_replaced_and_that_is_recorded() {
+    let installation = Installation::new();
+    let _supervisor = installation.supervise(2).await;
+    let before = installation.ready(2).await;
+    installation.tell("api-1", "grow");
+    within("the replacement", async || {
+        let worker = installation.components().await?.into_iter().find(|component| component.name == "api-1")?;
+        (worker.pid != before[0].pid).then_some(())
+    })
+    .await;
+    installation.untell("api-1", "grow");
+    let after = installation.ready(2).await;
+    let exit = after[0].last_exit.clone().unwrap();
+    assert!(exit.starts_with("held 2") && exit.contains("above its ceiling of 100 MiB"), "{exit}");
+    assert_eq!((after[1].pid, after[1].restarts), (before[1].pid, 0));
+    let recoveries = installation.control().await.recoveries(10).await.unwrap();
+    assert!(recoveries.iter().any(|recovery| recovery.component == "api-1" && recovery.why == exit), "{recoveries:?}");
+}
