@@ -108,6 +108,22 @@ impl Home {
         Ok(TestAgent { agent, keys: AtomicU64::new(0) })
     }
 
+    /// Waits until an agent of another process has written `words` into the journal so many times.
+    pub async fn wait_for_activity(&self, words: &str, times: u32) {
+        let journal = rusqlite::Connection::open(self.path().join("agent/agent.db")).unwrap();
+        journal.busy_timeout(DEADLINE).unwrap();
+        let begun = Instant::now();
+        loop {
+            let count = "SELECT COUNT(*) FROM activity WHERE INSTR(text, ?1) > 0";
+            let found: u32 = journal.query_row(count, [words], |row| row.get(0)).unwrap();
+            if found >= times {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "`{words}` was noted {found} times, not {times}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Every shim of this directory.
     pub fn shims(&self) -> Vec<nodepanel_supervise::process::Process> {
         let mut states: Vec<PathBuf> = Vec::new();

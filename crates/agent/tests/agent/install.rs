@@ -118,7 +118,7 @@ async fn an_installation_goes_on_while_its_agent_is_killed() {
     }
     agent.agent.close().await;
     let process = Launch::new(PROGRAM).args(["agent", &home.path().to_string_lossy()]).start().unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    home.wait_for_activity("it is taken up again", 1).await;
     process.signal(Signal::KILL).unwrap();
     process.ended().await.unwrap();
     let agent = home.agent().await;

@@ -8,6 +8,7 @@ mod harness;
 mod install;
 mod life;
 mod limits;
+mod old_forms;
 mod players;
 mod private;
 mod recovery;

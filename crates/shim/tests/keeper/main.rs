@@ -7,5 +7,6 @@ mod console;
 mod harness;
 mod life;
 mod log;
+mod old_forms;
 mod orphans;
 mod socket;
