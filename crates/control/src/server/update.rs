@@ -5,6 +5,7 @@ use nodepanel_types::{
     ServerId,
     api::{ServerView, UpdateServer},
     permission::Permission,
+    template::Template,
 };
 
 use super::desired::desired;
@@ -50,6 +51,7 @@ impl ControlPlane {
                     .to_owned(),
             ));
         }
+        let before = server.clone();
         let mut complaints = Complaints::default();
         if let Some(name) = &body.name
             && let Some(name) = complaints.check("name", display_name(name))
@@ -91,7 +93,18 @@ impl ControlPlane {
             }
         }
         complaints.finish()?;
-        desired(server, &template).map_err(ControlError::Invalid)?;
+        if !fills_alike(&before, server, &template) {
+            desired(server, &template).map_err(ControlError::Invalid)?;
+        }
         Ok(transaction)
     }
+}
+
+/// Whether the template comes out the same for both: then a server that could be rendered before still can be.
+fn fills_alike(before: &ServerRecord, after: &ServerRecord, template: &Template) -> bool {
+    before.template_version == after.template_version
+        && before.limits == after.limits
+        && before.endpoints == after.endpoints
+        && before.variables == after.variables
+        && (before.name == after.name || !template.names_server())
 }

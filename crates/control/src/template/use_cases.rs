@@ -180,7 +180,7 @@ fn view(summary: TemplateSummary, source: String, parsed: &Template) -> Template
             help: variable.help.clone(),
             default: variable.default.clone(),
             options: variable.options.clone(),
-            pattern: variable.pattern.clone(),
+            pattern: variable.pattern.as_ref().map(|pattern| pattern.source().to_owned()),
             required: variable.required,
             secret: variable.secret,
         })

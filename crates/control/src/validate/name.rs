@@ -9,10 +9,11 @@ pub fn display_name(text: &str) -> Result<String, String> {
     if text.chars().count() > 64 {
         return Err(format!("may have at most 64 characters; this one has {}.", text.chars().count()));
     }
-    // Besides control characters: those that turn the direction of text, with which a name can pass for another.
+    // Besides control characters: those that end a line in some notations, and those that turn the direction of text,
+    // with which a name can pass for another.
     let strange = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     if text.contains(strange) {
         return Err("must not contain control characters or invisible ones.".to_owned());

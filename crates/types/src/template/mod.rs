@@ -16,6 +16,7 @@ mod escape;
 mod model;
 mod near;
 mod parse;
+mod pattern;
 mod place;
 mod read;
 mod render;
@@ -25,6 +26,7 @@ mod variables;
 
 pub use builtin::BUILTIN;
 pub use model::{Port, Query, Template, Variable};
+pub use pattern::Pattern;
 pub use render::{RenderInput, Rendered};
 
 #[cfg(test)]

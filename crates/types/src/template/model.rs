@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{escape::Escape, place::Scope, text::Text};
+use super::{
+    escape::Escape,
+    pattern::Pattern,
+    place::{Place, Scope},
+    text::Text,
+};
 use crate::{
     Millis,
     state::CrashPolicy,
@@ -53,7 +58,7 @@ pub struct Variable {
     /// The allowed values, when there are only some.
     pub options: Vec<String>,
     /// A regular expression that the whole value must match.
-    pub pattern: Option<String>,
+    pub pattern: Option<Pattern>,
     /// Whether it is shown only when asked for.
     pub secret: bool,
     /// The longest value, in characters.
@@ -137,6 +142,32 @@ pub(super) struct StopPlan {
 }
 
 impl Template {
+    /// Whether a server's name may be filled in somewhere: otherwise a new name changes nothing that is rendered.
+    pub fn names_server(&self) -> bool {
+        // What the owner writes as the command line may hold any placeholder.
+        let command = match &self.launch.command {
+            CommandPlan::Variable(_) => return true,
+            CommandPlan::Args(words) => words,
+        };
+        let steps = self.install.iter().flat_map(|step| -> Box<dyn Iterator<Item = &Text>> {
+            match step {
+                Step::Run { command, env, .. } => Box::new(command.iter().chain(env.iter().map(|(_, text)| text))),
+                Step::File(file) => Box::new(std::iter::once(&file.content)),
+            }
+        });
+        let ready = match &self.launch.ready {
+            ReadyPlan::Line(line) => Some(line),
+            ReadyPlan::Port | ReadyPlan::Spawned => None,
+        };
+        steps
+            .chain(command)
+            .chain(self.launch.env.iter().map(|(_, text)| text))
+            .chain(self.launch.files.iter().map(|file| &file.content))
+            .chain(ready)
+            .chain([&self.launch.stop.command])
+            .any(|text| text.names(&Place::ServerName))
+    }
+
     /// The variable that holds the command line, in a template of which the owner brings the command.
     pub(super) fn command_variable(&self) -> Option<&str> {
         match &self.launch.command {

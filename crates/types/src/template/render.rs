@@ -220,7 +220,10 @@ impl Renderer<'_> {
         if pattern.is_empty() {
             return Ok(Ready::Spawned);
         }
-        regex::Regex::new(&pattern).map_err(|_| wrong("is no regular expression with these values".to_owned()))?;
+        // Without values it is what was compiled when the template was parsed.
+        if !text.is_literal() {
+            regex::Regex::new(&pattern).map_err(|_| wrong("is no regular expression with these values".to_owned()))?;
+        }
         Ok(Ready::Line { pattern })
     }
 

@@ -86,6 +86,21 @@ fn a_template_becomes_commands_and_files() {
 }
 
 #[test]
+fn a_template_knows_whether_a_name_changes_anything() {
+    let all = BUILTIN.iter().map(|(_, source)| *source).chain([SMALL]);
+    let mut indifferent = 0;
+    for source in all {
+        let template = Template::parse(source).unwrap();
+        let commanded = template.variables.iter().filter(|variable| variable.required && variable.default.is_empty());
+        let values: Vec<_> = commanded.map(|variable| (variable.key.as_str(), "run {{server.name}}")).collect();
+        let rendered = |name| render(&template, name, &values).unwrap();
+        assert_eq!(rendered("One") != rendered("Two"), template.names_server(), "{}", template.slug);
+        indifferent += usize::from(!template.names_server());
+    }
+    assert!(indifferent > 0);
+}
+
+#[test]
 fn everything_wrong_is_named_at_once_with_its_line() {
     let found = errors(
         r#"format = 2

@@ -84,6 +84,16 @@ impl Text {
         })
     }
 
+    /// Whether `place` is somewhere in it.
+    pub(super) fn names(&self, place: &Place) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Open { place: open, .. } if open == place))
+    }
+
+    /// Whether nothing is left open in it.
+    pub(super) fn is_literal(&self) -> bool {
+        self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)))
+    }
+
     /// Fills it. `default` is the notation of free text that names none. The result is at most `budget` bytes,
     /// which are taken from it.
     pub(super) fn fill(&self, values: &impl Values, default: Escape, budget: &mut usize) -> Result<String, String> {

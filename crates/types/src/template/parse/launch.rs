@@ -6,11 +6,12 @@ use crate::{
     template::{
         model::{CommandPlan, LaunchPlan, ReadyPlan, StopPlan, Variable},
         near,
+        pattern::Pattern,
         place::{Place, Scope, printable},
         read::Section,
         rules,
         text::{Text, Values},
-        variables::{command as command_line, compile},
+        variables::command as command_line,
     },
     wire::ConsoleMode,
 };
@@ -118,7 +119,7 @@ fn ready(launch: &Section<'_>, scope: &Scope) -> ReadyPlan {
                 // With any values: a placeholder is literal text, so its value cannot make the pattern unsound.
                 let mut budget = usize::MAX;
                 let pattern = text.fill_regex(&Sample, &mut budget);
-                if let Err(message) = pattern.and_then(|pattern| compile(&pattern).map(drop)) {
+                if let Err(message) = pattern.and_then(|pattern| Pattern::compile(&pattern).map(drop)) {
                     line.error(&message);
                 }
                 ReadyPlan::Line(text)

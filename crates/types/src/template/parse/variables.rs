@@ -1,6 +1,6 @@
 //! The variables that a template declares.
 
-use crate::template::{model::Variable, place::printable, read::Section, rules, variables::compile};
+use crate::template::{model::Variable, pattern::Pattern, place::printable, read::Section, rules};
 
 const MAX_VARIABLES: usize = 64;
 const MAX_OPTIONS: usize = 100;
@@ -34,9 +34,10 @@ fn variable(section: Section<'_>, repeated: impl Fn(&str) -> bool) -> Option<Var
         .into_iter()
         .filter_map(|option| option.checked(rules::line(200)))
         .collect();
-    let pattern = section
-        .string("pattern")
-        .and_then(|pattern| pattern.checked(|text| rules::line(500)(text).and_then(|()| compile(text).map(drop))));
+    let pattern = section.string("pattern").and_then(|pattern| {
+        let compiled = rules::line(500)(pattern.value).and_then(|()| Pattern::compile(pattern.value));
+        compiled.map_err(|message| pattern.error(&message)).ok()
+    });
     let default = section.string("default");
     let variable = Variable {
         key: key.unwrap_or_default(),
