@@ -8,6 +8,8 @@ mod installation;
 mod instance;
 mod name;
 mod node;
+#[cfg(test)]
+mod old_forms;
 mod server;
 mod template;
 mod user;

@@ -9,6 +9,7 @@ mod election;
 mod faults;
 mod harness;
 mod model;
+mod old_forms;
 mod processes;
 mod records;
 mod typed;
