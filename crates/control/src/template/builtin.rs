@@ -26,8 +26,11 @@ impl ControlPlane {
     }
 
     async fn bring_template(&self, context: &Context, slug: &str, source: &str) -> Result<(), ControlError> {
-        let parsed = Template::parse(source).map_err(ControlError::Invalid)?;
         let sha256 = digest(source);
+        if self.holds_builtin(slug, &sha256) {
+            return Ok(());
+        }
+        let parsed = Template::parse(source).map_err(ControlError::Invalid)?;
         let Some(name) = self.tables.names.fresh(&NameRecord::key(NameSpace::Template, slug)).await? else {
             let (record, version) = self.first_version(&parsed, source.to_owned(), Some(sha256));
             return self.commit(context, self.with_new_template(&record, &version)?, ()).await;
@@ -53,5 +56,13 @@ impl ControlPlane {
         };
         let transaction = Transaction::new().update(&changed, read.revision)?.create(&version)?;
         self.commit(context, transaction, ()).await
+    }
+
+    /// Whether this process knows that the template is there and came from this very source: what every start but the
+    /// first finds, and then it asks nobody and parses nothing.
+    fn holds_builtin(&self, slug: &str, sha256: &str) -> bool {
+        let name = self.tables.names.get(&NameRecord::key(NameSpace::Template, slug));
+        let template = name.and_then(|name| self.tables.templates.get(&TemplateId::from_uuid(name.record.bearer)));
+        template.is_some_and(|template| template.record.builtin_sha256.as_deref() == Some(sha256))
     }
 }
