@@ -47,6 +47,11 @@ impl Cache {
         self.0.freshness.borrow().clone()
     }
 
+    /// The revision that is shown; `None` until the first list has arrived.
+    pub fn revision(&self) -> Option<Revision> {
+        self.0.freshness.borrow().revision
+    }
+
     /// Waits until the first list has arrived; [`StoreError::Timeout`] when it has not after `patience`.
     pub async fn loaded(&self, patience: Duration) -> Result<(), StoreError> {
         self.until(patience, "the first list of the store", Freshness::is_loaded).await

@@ -168,6 +168,11 @@ impl Backend for MemoryBackend {
         Ok(self.lock().history.revision())
     }
 
+    fn glance(&self) -> Option<Revision> {
+        let state = self.lock();
+        (!state.faults.is_out()).then(|| state.history.revision())
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         self.read().await?;
         Ok(self.lock().history.get(key).cloned())

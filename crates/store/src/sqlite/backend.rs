@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::{
     SqliteOptions, file,
+    glance::Glance,
     reader::Reader,
     rows::{self, Horizon, ReadError},
     schema,
@@ -31,6 +32,7 @@ pub struct SqliteBackend {
     path: PathBuf,
     writer: Writer,
     reader: Reader,
+    glance: Arc<Glance>,
     tail: Arc<TailHandle>,
 }
 
@@ -53,15 +55,15 @@ impl SqliteBackend {
         let now = Horizon::read(&reader).map_err(|error| super::failure::meaning(&error, &path, options.deadline))?;
 
         let (head, follower) = watch::channel(now.revision);
+        let glance = Arc::new(Glance::new(schema::open_reader(&path, Duration::ZERO)?, head.clone()));
         let watchers = Arc::new(AtomicUsize::new(0));
+        let tail =
+            Reader::start_tail(tail, path.clone(), options.deadline, Arc::clone(&glance), Arc::clone(&watchers))?;
         Ok(Self {
-            writer: Writer::start(connection, options, head.clone())?,
+            writer: Writer::start(connection, options, head, now.revision)?,
             reader: Reader::start(reader, path.clone(), options.deadline)?,
-            tail: Arc::new(TailHandle {
-                reader: Reader::start_tail(tail, path.clone(), options.deadline, head, Arc::clone(&watchers))?,
-                head: follower,
-                watchers,
-            }),
+            glance,
+            tail: Arc::new(TailHandle { reader: tail, head: follower, watchers }),
             path,
         })
     }
@@ -107,6 +109,10 @@ impl fmt::Debug for SqliteBackend {
 impl Backend for SqliteBackend {
     async fn revision(&self) -> Result<Revision, StoreError> {
         Ok(self.reader.read(|connection| Ok(Horizon::read(connection)?)).await?.revision)
+    }
+
+    fn glance(&self) -> Option<Revision> {
+        self.glance.look().ok().map(|(revision, _)| revision)
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {

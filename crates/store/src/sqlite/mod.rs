@@ -8,6 +8,7 @@ mod batch;
 mod clock;
 mod failure;
 mod file;
+mod glance;
 mod leases;
 mod maintenance;
 mod options;

@@ -1,8 +1,8 @@
 //! Threads that read: one for requests, one that follows the change log.
 //!
-//! The second one also notices what other processes commit, by asking `PRAGMA data_version` every few
-//! milliseconds while somebody watches: cheaper than it sounds (under one per cent of a core), and unlike a file
-//! notification it fires after the commit is visible.
+//! The second one also notices what other processes commit, by a glance every few milliseconds while somebody watches:
+//! cheaper than it sounds (under one per cent of a core), and unlike a file notification it fires after the commit is
+//! visible.
 
 use std::{
     path::PathBuf,
@@ -16,13 +16,10 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::{
-    failure,
-    rows::{Horizon, ReadError},
-};
-use crate::{Revision, StoreError};
+use super::{failure, glance::Glance, rows::ReadError};
+use crate::StoreError;
 
 /// Requests that may wait for one thread.
 const WAITING: usize = 1_024;
@@ -53,16 +50,16 @@ impl Reader {
         })
     }
 
-    /// Starts a thread that also raises `head` to what other processes have committed, while anybody watches.
+    /// Starts a thread that also glances at what other processes have committed, while anybody watches.
     pub(super) fn start_tail(
         connection: Connection,
         path: PathBuf,
         deadline: Duration,
-        head: watch::Sender<Revision>,
+        glance: Arc<Glance>,
         watchers: Arc<AtomicUsize>,
     ) -> Result<Self, StoreError> {
         Self::spawn("store-tail", path, deadline, move |queue| {
-            Tail { connection, head, watchers, seen: None, changed_at: Instant::now() }.follow(&queue);
+            Tail { connection, glance, watchers, changed_at: Instant::now() }.follow(&queue);
         })
     }
 
@@ -109,9 +106,8 @@ impl Reader {
 
 struct Tail {
     connection: Connection,
-    head: watch::Sender<Revision>,
+    glance: Arc<Glance>,
     watchers: Arc<AtomicUsize>,
-    seen: Option<i64>,
     changed_at: Instant,
 }
 
@@ -129,27 +125,10 @@ impl Tail {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if watched {
-                // A failure here shows in the reads that every watch makes once a second.
-                let _ = self.look();
+            // A failure here shows in the reads that every watch makes once a second.
+            if watched && matches!(self.glance.look(), Ok((_, true))) {
+                self.changed_at = Instant::now();
             }
         }
-    }
-
-    fn look(&mut self) -> rusqlite::Result<()> {
-        let version =
-            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get::<_, i64>(0))?;
-        if self.seen == Some(version) {
-            return Ok(());
-        }
-        let revision = Horizon::read(&self.connection)?.revision;
-        self.seen = Some(version);
-        self.changed_at = Instant::now();
-        self.head.send_if_modified(|head| {
-            let grown = revision > *head;
-            *head = revision.max(*head);
-            grown
-        });
-        Ok(())
     }
 }

@@ -87,17 +87,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `head` is told of every revision that it commits.
+    /// Starts the thread on a store that has come to `revision`. `head` is told of every revision that it commits.
     pub(super) fn start(
         connection: Connection,
         options: &SqliteOptions,
         head: watch::Sender<Revision>,
+        revision: Revision,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = channel();
         let desk = Desk {
             connection,
             queue,
             head,
+            written: revision,
             identity: Identity::of(&options.path),
             path: options.path.clone(),
             patience: options.deadline,
@@ -150,6 +152,8 @@ struct Desk {
     connection: Connection,
     queue: Receiver<Box<dyn Job>>,
     head: watch::Sender<Revision>,
+    /// What this thread committed last; the store being beyond it means company.
+    written: Revision,
     path: PathBuf,
     identity: Option<Identity>,
     patience: Duration,
@@ -226,7 +230,7 @@ impl Desk {
         let outcome = self.begin().and_then(|()| {
             let now_ms = u64::try_from(self.clock.since_boot().as_millis()).unwrap_or(u64::MAX >> 1);
             let mut batch = Batch::begin(&self.connection, now_ms)?;
-            let foreign = batch.revision > *self.head.borrow();
+            let foreign = batch.revision > self.written;
             if !self.boot_adopted {
                 batch.adopt_boot(&self.clock.boot_id())?;
             }
@@ -248,6 +252,7 @@ impl Desk {
         match committed {
             Ok(revision) => {
                 self.boot_adopted = true;
+                self.written = revision;
                 self.head.send_if_modified(|head| {
                     let grown = revision > *head;
                     *head = revision.max(*head);

@@ -23,6 +23,7 @@ macro_rules! conformance {
 conformance![
     revisions_count_transactions,
     a_failed_compare_is_an_answer_and_writes_nothing,
+    a_glance_shows_what_was_acknowledged,
     of_many_increments_none_is_lost,
     several_keys_change_together_or_not_at_all,
     lists_go_by_prefix_and_in_order,
@@ -55,6 +56,14 @@ async fn revisions_count_transactions(store: Subject) {
     let entry = store.backend.get(&key("/a/1")).await.unwrap().unwrap();
     assert_eq!((entry.create_revision, entry.mod_revision), (Revision(4), Revision(4)));
     assert_eq!(store.backend.revision().await, Ok(Revision(4)));
+}
+
+async fn a_glance_shows_what_was_acknowledged(store: Subject) {
+    assert_eq!(store.backend.glance(), Some(Revision::ZERO));
+    for _ in 0..50 {
+        let revision = store.put("/a/1", "x").await;
+        assert_eq!(store.backend.glance(), Some(revision));
+    }
 }
 
 async fn a_failed_compare_is_an_answer_and_writes_nothing(store: Subject) {
