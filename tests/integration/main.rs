@@ -19,6 +19,7 @@ mod harness;
 mod idempotency;
 mod lifecycle;
 mod outage;
+mod read_your_writes;
 mod routes;
 mod sessions;
 mod upgrade;

@@ -84,7 +84,7 @@ impl Page {
                     let Some(operation) = operations.get(method) else { continue };
                     let tagged = operation.pointer("/tags/0").and_then(Value::as_str) == Some(name);
                     if tagged {
-                        self.operation(method, path, operation);
+                        self.operation(document, method, path, operation);
                     }
                 }
             }
@@ -103,7 +103,7 @@ impl Page {
         self.markup("</main></body></html>");
     }
 
-    fn operation(&mut self, method: &str, path: &str, operation: &Value) {
+    fn operation(&mut self, document: &Value, method: &str, path: &str, operation: &Value) {
         self.markup("<details><summary>");
         self.element("b", &method.to_uppercase());
         self.markup(" ");
@@ -132,6 +132,7 @@ impl Page {
         }
         self.markup("<table><caption>Answers</caption><tbody>");
         for (status, answer) in entries(operation, "/responses") {
+            let answer = described(document, answer);
             self.markup("<tr><td>");
             self.element("code", status);
             self.markup("</td><td>");
@@ -161,6 +162,12 @@ impl Page {
     }
 }
 
+/// What a reference to another part of the document stands for.
+fn described<'v>(document: &'v Value, value: &'v Value) -> &'v Value {
+    let part = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+    part.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
+}
+
 fn string<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
@@ -184,6 +191,9 @@ mod tests {
             .filter(|(name, _)| !page.contains(&format!("id=\"{name}\"")))
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
+        // Every endpoint says when it refuses.
+        let endpoints = entries(&document, "/paths").flat_map(|(_, operations)| entries(operations, "")).count();
+        assert_eq!(page.matches("The caller may not do this.").count(), endpoints);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::{extract::Request, http::header, middleware::Next, response::Response};
+use axum::{extract::Request, http::header, response::Response};
 use nodepanel_control::CookieValue;
 
 use crate::edge::{NewCookie, SessionCookie};
@@ -17,22 +17,21 @@ impl RenewalSlot {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie);
     }
 
-    fn take(&self) -> Option<NewCookie> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Gives the request a slot.
+    pub fn put_on(request: &mut Request) -> Self {
+        let slot = Self::default();
+        request.extensions_mut().insert(slot.clone());
+        slot
     }
-}
 
-/// Puts a renewed cookie on the answer, unless the endpoint set one itself.
-pub async fn renew_sessions(mut request: Request, next: Next) -> Response {
-    let slot = RenewalSlot::default();
-    request.extensions_mut().insert(slot.clone());
-    let mut response = next.run(request).await;
-    if let Some(NewCookie(value)) = slot.take()
-        && !response.headers().contains_key(header::SET_COOKIE)
-    {
-        response.headers_mut().insert(header::SET_COOKIE, value);
+    /// Puts a renewed cookie on the answer, unless the endpoint set one itself.
+    pub fn take_off(&self, response: &mut Response) {
+        if let Some(NewCookie(value)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && !response.headers().contains_key(header::SET_COOKIE)
+        {
+            response.headers_mut().insert(header::SET_COOKIE, value);
+        }
     }
-    response
 }
 
 /// The answer with a session's cookie.

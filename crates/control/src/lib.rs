@@ -36,7 +36,7 @@ mod validate;
 
 mod error;
 
-pub use account::{CookieValue, Credential, SignedIn};
+pub use account::{CookieValue, Credential, RightsChanges, SignedIn};
 pub use actor::{Actor, Context, IdempotencyKey, Proof};
 pub use bootstrap::{BootstrapError, Installation};
 pub use error::ControlError;
@@ -45,7 +45,7 @@ pub use list_query::ListQuery;
 pub use node::{Enrolments, Links};
 pub use nodes::{NodeError, NodeStream, Nodes};
 pub use observed::{Observed, Presence};
-pub use plane::{ControlPlane, Parts, Seen};
+pub use plane::{ControlPlane, Parts};
 pub use platform::{Platform, Readiness};
 pub use run::run;
 pub use secret::{HostToken, MasterKey, MasterKeyError, setup_token};

@@ -25,12 +25,10 @@ use crate::{
     template::ParsedTemplates,
 };
 
-/// How long a writer waits until it reads its own write. Longer only costs a reader a stale look.
+/// How long a writer waits until its API server knows its write. Longer is not needed: whoever asks next waits again.
 const READ_OWN_WRITE: Duration = Duration::from_millis(250);
-
-/// How much of the store an answer was given from.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen(Option<Revision>);
+/// How long a request waits until its API server knows what was written before it. Longer costs a reader a stale look.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// What a control plane is made of.
 pub struct Parts {
@@ -122,20 +120,19 @@ impl ControlPlane {
         self.observed.with(node, |picture| picture.is_some_and(crate::observed::NodePicture::online))
     }
 
-    /// How much of the store this process knows now.
-    pub fn seen(&self) -> Seen {
-        Seen(self.tables.freshness().revision)
-    }
-
-    /// Whether the store holds more than `seen`, and this process knows it now. `false` also when the store cannot be
-    /// asked: then what is known is all there is to answer from.
-    pub async fn has_caught_up(&self, seen: Seen) -> bool {
-        let Ok(Ok(newest)) = tokio::time::timeout(READ_OWN_WRITE, self.store.revision()).await else { return false };
-        if seen.0.is_some_and(|seen| seen >= newest) {
-            return false;
+    /// Waits until this process knows whatever was acknowledged before the call, here or at another API server. Every
+    /// request begins with it, so that whoever makes a thing and asks for it at once, anywhere, is told of it. Costs
+    /// microseconds unless another process wrote just now; while the store cannot be asked, what is known is all there
+    /// is to answer from.
+    pub async fn catch_up(&self) {
+        if let Some(newest) = self.store.glance()
+            && self.tables.revision().is_none_or(|known| known < newest)
+            // Nobody waits for a copy that is known to be cut off.
+            && self.tables.freshness().outage.is_none()
+        {
+            // Late is not wrong: then the answer shows what was so a moment ago.
+            let _ = self.tables.wait_for(newest, CATCH_UP).await;
         }
-        self.see(newest).await;
-        true
     }
 
     /// Waits until this process has seen a write of its own.

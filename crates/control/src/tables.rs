@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use nodepanel_store::{
-    Backend, Cache, CacheBuilder, Changed, Freshness, Record, Repository, Revision, StoreError, Stored, View,
+    Backend, Cache, CacheBuilder, Changed, Freshness, Record, RecordChange, Repository, Revision, StoreError, Stored,
+    View,
 };
 use tokio::sync::broadcast;
 
@@ -51,6 +52,11 @@ impl<R: Record> Table<R> {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.view.len()
+    }
+
+    /// Changes of records of this kind from now on. Who lags behind must look at all of them again.
+    pub fn subscribe(&self) -> broadcast::Receiver<RecordChange<R>> {
+        self.view.subscribe()
     }
 
     /// The record as the store has it now.
@@ -117,6 +123,11 @@ impl Tables {
     /// Waits until what this process knows includes `revision`.
     pub async fn wait_for(&self, revision: Revision, patience: Duration) -> Result<(), StoreError> {
         self.cache.wait_for(revision, patience).await
+    }
+
+    /// How far this process knows the store; `None` until it was read once.
+    pub fn revision(&self) -> Option<Revision> {
+        self.cache.revision()
     }
 
     /// How old what this process knows is.

@@ -15,7 +15,7 @@ use nodepanel_types::{
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::{ApiError, Caller, KeptBody, caller};
+use super::{ApiError, Caller, caller};
 use crate::ApiState;
 
 /// How long a body may take to arrive.
@@ -63,12 +63,11 @@ pub async fn read(request: Request) -> Result<Bytes, ApiError> {
     if declared > API_BODY_BYTES {
         return Err(too_large());
     }
-    let kept = request.extensions().get::<KeptBody>().cloned();
     let reading = axum::body::to_bytes(request.into_body(), API_BODY_BYTES);
     let read = tokio::time::timeout(PATIENCE, reading).await.map_err(|_| {
         ApiError::new(ProblemCode::Malformed, "The request's body did not arrive in time; nothing was changed.")
     })?;
-    let read = read.map_err(|error| {
+    read.map_err(|error| {
         let broken =
             std::error::Error::source(&error).is_none_or(|source| !source.to_string().contains("length limit"));
         if broken {
@@ -76,11 +75,7 @@ pub async fn read(request: Request) -> Result<Bytes, ApiError> {
         } else {
             too_large()
         }
-    })?;
-    if let Some(kept) = kept {
-        kept.keep(&read);
-    }
-    Ok(read)
+    })
 }
 
 /// The body as a `T`. No body at all reads as JSON `null`, so that writes without one need none.

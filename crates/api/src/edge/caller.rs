@@ -29,12 +29,7 @@ impl FromRequestParts<ApiState> for Caller {
                 origin::refuse_foreign_origin(&parts.headers)?;
             }
         }
-        let seen = state.plane.seen();
-        let known = match state.plane.authenticate(&credential) {
-            // A key that another API server has just made, or a person whom it has just added.
-            Err(_) if state.plane.has_caught_up(seen).await => state.plane.authenticate(&credential)?,
-            outcome => outcome?,
-        };
+        let known = state.plane.authenticate(&credential)?;
         if let Some(cookie) = known.renewed
             && let Some(value) = SessionCookie::set(&cookie.value, cookie.max_age_s, is_secure(&parts.headers))
             && let Some(slot) = parts.extensions.get::<RenewalSlot>()

@@ -3,21 +3,22 @@
 pub mod body;
 mod caller;
 mod cookie;
+mod gate;
 mod headers;
 mod origin;
 mod path;
 mod problem;
+mod problem_responses;
 mod query;
 mod request_id;
-mod second_look;
 
 pub use body::Asked;
 pub use caller::{Caller, client_address, is_secure};
 pub use cookie::{NewCookie, SessionCookie};
-pub use headers::security_headers;
+pub use gate::gate;
 pub use origin::refuse_cross_site;
 pub use path::Id;
-pub use problem::{ApiError, ProblemResponses, render_problems};
+pub use problem::ApiError;
+pub use problem_responses::ProblemResponses;
 pub use query::Query;
-pub use request_id::{RequestIdExt, stamp_requests};
-pub use second_look::{KeptBody, look_twice};
+pub use request_id::RequestIdExt;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A comment is sent at least this often, so that both ends notice a dead connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// Changes of everything that the caller may see.
 #[utoipa::path(get, path = "/events", tag = "platform",

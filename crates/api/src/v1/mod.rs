@@ -15,7 +15,7 @@ pub use page_query::PageQuery;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::ApiState;
+use crate::{ApiState, edge::ProblemResponses};
 
 /// What the document says besides the endpoints.
 #[derive(OpenApi)]
@@ -33,7 +33,7 @@ use crate::ApiState;
         nodepanel_types::problem::Problem,
         nodepanel_types::permission::Permission
     )),
-    modifiers(&Security),
+    modifiers(&Security, &ProblemResponses),
     security(("session" = []), ("api_key" = [])),
     tags(
         (name = "session", description = "Signing in and out, and the first administrator."),

@@ -27,8 +27,6 @@ impl ControlPlane {
     /// Opens a session.
     pub async fn sign_in(&self, credentials: Credentials, address: IpAddr) -> Result<SignedIn, ControlError> {
         self.logins.admit(address, self.now())?;
-        // The account may have been made, or its password changed, at another API server a moment ago.
-        self.has_caught_up(self.seen()).await;
         let name = NameRecord::key(NameSpace::Email, credentials.email.trim());
         let user = self
             .tables

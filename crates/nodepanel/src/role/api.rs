@@ -11,6 +11,10 @@ use std::{
 
 use anyhow::Context as _;
 use axum::{Router, extract::ConnectInfo};
+use hyper::{
+    body::Incoming,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -245,7 +249,12 @@ async fn accept(listener: tokio::net::TcpListener, app: Router, ending: Cancella
         };
         // Small answers must not wait for more to come; a socket that refuses this works all the same.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone().layer(axum::Extension(ConnectInfo(peer))));
+        // Not a layer, which would build every route anew for each connection.
+        let app = TowerToHyperService::new(app.clone());
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            app.call(request)
+        });
         let (builder, ending) = (builder.clone(), ending.clone());
         connections.spawn(async move {
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

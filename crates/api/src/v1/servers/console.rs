@@ -29,7 +29,7 @@ use crate::{
 
 /// A reader that takes nothing for this long is gone.
 const STALLED: Duration = Duration::from_secs(20);
-/// How often a reader is told that the socket is alive, and its right to read is checked again.
+/// How often a reader is told that the socket is alive, and its right to read is checked again whatever happened.
 const BEAT: Duration = Duration::from_secs(1);
 /// The largest message that a reader may send, in bytes.
 const LARGEST_MESSAGE: usize = 16 * 1024;
@@ -109,6 +109,7 @@ impl Viewer {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut draining = self.state.draining.clone();
+        let mut rights = self.state.plane.rights_changes();
         loop {
             let step = tokio::select! {
                 event = stream.next() => match event {
@@ -120,6 +121,7 @@ impl Viewer {
                     Some(Err(_)) | None => Err(Gone),
                 },
                 _ = beat.tick() => self.beat().await,
+                () = rights.next() => self.check().await,
                 // The reader comes back to another API server at once, and goes on after its last line.
                 () = drained(&mut draining) => {
                     self.close(close_code::RESTART, "restarting").await;
@@ -168,8 +170,14 @@ impl Viewer {
     }
 
     async fn beat(&mut self) -> Result<(), Gone> {
+        self.check().await?;
+        self.send(json!({"beat": self.state.plane.clock.now().as_millis()}).to_string()).await
+    }
+
+    /// Closes the socket when its reader may no longer read.
+    async fn check(&mut self) -> Result<(), Gone> {
         match self.state.plane.still_may(&self.context, self.id, Permission::ConsoleRead) {
-            Ok(()) => self.send(json!({"beat": self.state.plane.clock.now().as_millis()}).to_string()).await,
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.close(close_code::POLICY, error.code().as_str()).await;
                 Err(Gone)
