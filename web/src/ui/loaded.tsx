@@ -18,10 +18,12 @@ interface LoadedProps<T> {
   what: string;
   /** Rows of room to keep while loading. */
   rows?: number;
+  /** What else can be done when it could not be loaded. */
+  otherwise?: ReactNode;
   children: (data: T) => ReactNode;
 }
 
-export function Loaded<T>({ query, what, rows = 4, children }: LoadedProps<T>) {
+export function Loaded<T>({ query, what, rows = 4, otherwise, children }: LoadedProps<T>) {
   if (query.data !== undefined) {
     return (
       <>
@@ -39,6 +41,7 @@ export function Loaded<T>({ query, what, rows = 4, children }: LoadedProps<T>) {
     return (
       <Failure error={query.error} what={`Could not load ${what}.`}>
         <Retry query={query} />
+        {otherwise}
       </Failure>
     );
   }

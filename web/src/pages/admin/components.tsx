@@ -6,6 +6,7 @@ import { queries } from '../../live/cache';
 import { ago, clock, millis } from '../../ui/format';
 import { AlertIcon, BusyIcon, RunningIcon, StoppedIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
+import { LongList } from '../../ui/long_list';
 import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
@@ -38,45 +39,69 @@ export function ComponentsPage() {
                 As of {clock(view.as_of, now)}, {ago(view.as_of, now)}: {view.stale_reason}
               </p>
             )}
-            <TableBox label="Components">
-                <thead>
-                  <tr>
-                    <th>Name</th>
-                    <th>State</th>
-                    <th className="number">Process</th>
-                    <th className="number">Started</th>
-                    <th className="number">Restarts</th>
-                    <th className="number">Last recovery took</th>
-                    <th>Last end</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {view.components.map((component) => {
-                    const { word, tone, icon: Icon } = STATES[component.state];
-                    return (
-                      <tr key={component.name}>
-                        <td>
-                          <strong>{component.name}</strong>
-                          {component.detail !== null && <p className="muted small">{component.detail}</p>}
-                        </td>
-                        <td>
-                          <span className="chip" data-tone={tone}>
-                            <Icon /> {word}
-                          </span>
-                        </td>
-                        <td className="number">{component.pid ?? '–'}</td>
-                        <td className="number">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
-                        <td className="number">{component.restarts}</td>
-                        <td className="number">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
-                        <td>{component.last_exit ?? '–'}</td>
-                      </tr>
-                    );
-                  })}
-                </tbody>
-              </TableBox>
+            <ComponentTable label="Components" components={view.components.filter(({ role }) => role !== 'shim')} />
+            <Keepers components={view.components.filter(({ role }) => role === 'shim')} />
           </>
         )}
       </Loaded>
     </>
+  );
+}
+
+/** One keeper for every running game: there may be hundreds. */
+function Keepers({ components }: { components: readonly Component[] }) {
+  return (
+    <>
+      <h2>Keepers of game servers</h2>
+      {components.length === 0 ? (
+        <p className="muted">No game server runs on this machine.</p>
+      ) : (
+        <LongList items={components} one="keeper" text={({ name, detail }) => `${name} ${detail ?? ''}`}>
+          {(shown) => <ComponentTable label="Keepers of game servers" components={shown} />}
+        </LongList>
+      )}
+    </>
+  );
+}
+
+function ComponentTable({ label, components }: { label: string; components: readonly Component[] }) {
+  const now = useNow();
+  return (
+    <TableBox label={label}>
+      <thead>
+        <tr>
+          <th>Name</th>
+          <th>State</th>
+          <th className="number">Process</th>
+          <th className="number">Started</th>
+          <th className="number">Restarts</th>
+          <th className="number">Last recovery took</th>
+          <th>Last end</th>
+        </tr>
+      </thead>
+      <tbody>
+        {components.map((component) => {
+          const { word, tone, icon: Icon } = STATES[component.state];
+          return (
+            <tr key={component.name}>
+              <td>
+                <strong>{component.name}</strong>
+                {component.detail !== null && <p className="muted small">{component.detail}</p>}
+              </td>
+              <td>
+                <span className="chip" data-tone={tone}>
+                  <Icon /> {word}
+                </span>
+              </td>
+              <td className="number">{component.pid ?? '–'}</td>
+              <td className="number">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
+              <td className="number">{component.restarts}</td>
+              <td className="number">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
+              <td>{component.last_exit ?? '–'}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </TableBox>
   );
 }

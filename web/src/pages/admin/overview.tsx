@@ -1,10 +1,12 @@
-/** What an administrator should see first: what needs a person, then how much there is. */
+/** What an administrator should see first: what needs a person, how much there is, what healed itself, what is left. */
 import { useQuery } from '@tanstack/react-query';
 
 import { queries } from '../../live/cache';
 import { AlertIcon, CheckIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useTitle } from '../../ui/title';
+import { CapacityCard } from './capacity';
+import { HealedCard } from './healed';
 
 export function OverviewPage() {
   useTitle('Overview');
@@ -39,6 +41,8 @@ export function OverviewPage() {
           </>
         )}
       </Loaded>
+      <CapacityCard />
+      <HealedCard />
     </>
   );
 }

@@ -33,7 +33,7 @@ export function ServerPage() {
   useTitle(query.data && `${query.data.name} (${stateWord(query.data.state)})`);
   return (
     <div className="page server-page">
-      <Loaded query={query} what="the server" rows={6}>
+      <Loaded query={query} what="the server" rows={6} otherwise={<Link to="/servers">All servers</Link>}>
         {(server) => (
           <ServerContext value={server}>
             <ServerHeader server={server} />

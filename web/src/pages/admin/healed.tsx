@@ -1,0 +1,71 @@
+/** What NodePanel put right by itself: its own processes that were replaced, and games that were started again. */
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+
+import type { Component, ServerView } from '../../api/types';
+import { queries } from '../../live/cache';
+import { ago, count, millis } from '../../ui/format';
+import { CheckIcon, RestartIcon } from '../../ui/icons';
+import { Loaded } from '../../ui/loaded';
+import { useNow } from '../../ui/now';
+
+/** The most of each kind that an overview names. */
+const NAMED = 5;
+
+export function HealedCard() {
+  const components = useQuery(queries.components);
+  const servers = useQuery(queries.servers);
+  return (
+    <section className="card">
+      <h2>What healed itself</h2>
+      <Loaded query={components} what="NodePanel’s processes" rows={1}>
+        {({ components: all }) => <Healed components={all.filter(wasReplaced)} servers={(servers.data?.items ?? []).filter(wasRestarted)} />}
+      </Loaded>
+    </section>
+  );
+}
+
+function wasReplaced({ restarts, role }: Component): boolean {
+  return restarts > 0 && role !== 'shim';
+}
+
+function wasRestarted({ automatic_restarts }: ServerView): boolean {
+  return automatic_restarts > 0;
+}
+
+function Healed({ components, servers }: { components: readonly Component[]; servers: readonly ServerView[] }) {
+  const now = useNow();
+  if (components.length === 0 && servers.length === 0) {
+    return <p className="muted">Nothing had to: no process of NodePanel and no game was restarted by itself.</p>;
+  }
+  const games = servers.toSorted((a, b) => b.automatic_restarts - a.automatic_restarts);
+  return (
+    <ul className="healed">
+      {components.map((component) => (
+        <li key={component.name}>
+          <CheckIcon />
+          <span>
+            <strong>{component.name}</strong> was replaced {count(component.restarts, 'time')}
+            {component.last_recovery_ms !== null && `, the last time within ${millis(component.last_recovery_ms)}`}.{' '}
+            <span className="muted">
+              {component.started_at !== null && `Its process is from ${ago(component.started_at, now)}. `}
+              {component.last_exit !== null && `The one before ${component.last_exit}.`}
+            </span>
+          </span>
+        </li>
+      ))}
+      {games.slice(0, NAMED).map((server) => (
+        <li key={server.id}>
+          <RestartIcon />
+          <span>
+            <Link to="/servers/$serverId/activity" params={{ serverId: server.id }}>
+              {server.name}
+            </Link>{' '}
+            was started again {count(server.automatic_restarts, 'time')} after crashes.
+          </span>
+        </li>
+      ))}
+      {games.length > NAMED && <li className="muted">and {count(games.length - NAMED, 'other server')}.</li>}
+    </ul>
+  );
+}
