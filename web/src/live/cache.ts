@@ -6,6 +6,7 @@ import { QueryClient, dehydrate, hydrate, queryOptions, type DehydratedState, ty
 
 import * as api from '../api/endpoints';
 import type { ApiEvent, NodeView, Page, ServerView } from '../api/types';
+import { isOlder } from './older';
 import { forgetTicks, pushTicks } from './ticks';
 import { Meanwhile, wholeList, type WholeList } from './whole_list';
 
@@ -138,11 +139,6 @@ export function putServer(server: ServerView): void {
 function refreshActivity(server: ServerView): void {
   const known = queryClient.getQueryData<ServerView>(['server', server.id]);
   if (known !== undefined && known.state !== server.state) void queryClient.invalidateQueries({ queryKey: ['activity', server.id] });
-}
-
-function isOlder(candidate: ServerView, known: ServerView): boolean {
-  if (candidate.generation !== known.generation) return candidate.generation < known.generation;
-  return candidate.as_of !== null && known.as_of !== null && candidate.as_of < known.as_of;
 }
 
 function withItem<T extends { id: string }>(list: WholeList<T>, item: T): WholeList<T> {
