@@ -5,32 +5,47 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Db, DbError, whole::Whole};
 
+/// What is known of a key when its command comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// It is new, and reserved from now on.
+    New,
+    /// It was reserved before, and what came of it was never written down: the agent ended in between, or the keeper
+    /// did not answer. The line may have been typed or not.
+    Unsettled {
+        /// When it was reserved.
+        at: Timestamp,
+    },
+    /// Its command was typed.
+    Typed {
+        /// The number of the console line.
+        line: u64,
+    },
+}
+
 impl Db {
-    /// Reserves `key` before its command is typed. `None` when it is new; otherwise the line number under which the
-    /// command appeared, if that became known.
-    pub async fn reserve_key(
-        &self,
-        server: ServerId,
-        key: String,
-        now: Timestamp,
-    ) -> Result<Option<Option<u64>>, DbError> {
+    /// Reserves `key` before its command is typed.
+    pub async fn reserve_key(&self, server: ServerId, key: String, now: Timestamp) -> Result<Reserved, DbError> {
         self.transact(move |transaction| {
             let oldest = now.as_millis().saturating_sub_unsigned(IDEMPOTENCY_TTL_MS);
             transaction.execute("DELETE FROM keys WHERE at < ?1", [oldest])?;
             let id = server.to_string();
             let held = transaction
-                .query_row("SELECT line FROM keys WHERE server = ?1 AND key = ?2", params![id, key], |row| {
-                    row.get::<_, Option<Whole>>(0)
+                .query_row("SELECT line, at FROM keys WHERE server = ?1 AND key = ?2", params![id, key], |row| {
+                    Ok((row.get::<_, Option<Whole>>(0)?, row.get::<_, i64>(1)?))
                 })
-                .optional()?
-                .map(|line| line.map(|line| line.0));
-            if held.is_none() {
-                transaction.execute(
-                    "INSERT INTO keys (server, key, at) VALUES (?1, ?2, ?3)",
-                    params![id, key, now.as_millis()],
-                )?;
-            }
-            Ok(held)
+                .optional()?;
+            Ok(match held {
+                Some((Some(line), _)) => Reserved::Typed { line: line.0 },
+                Some((None, at)) => Reserved::Unsettled { at: Timestamp::from_millis(at) },
+                None => {
+                    transaction.execute(
+                        "INSERT INTO keys (server, key, at) VALUES (?1, ?2, ?3)",
+                        params![id, key, now.as_millis()],
+                    )?;
+                    Reserved::New
+                }
+            })
         })
         .await
     }

@@ -14,5 +14,6 @@ mod thread;
 mod whole;
 
 pub use error::DbError;
+pub use keys::Reserved;
 pub use servers::{StoredDesired, StoredServer};
 pub use thread::Db;

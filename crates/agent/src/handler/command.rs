@@ -5,19 +5,24 @@ use std::{sync::Arc, time::Duration};
 use http::{Response, StatusCode};
 use nodepanel_backbone::Body;
 use nodepanel_types::{
+    Timestamp,
     limits::COMMAND_BYTES,
     wire::{CommandRequest, CommandResponse},
 };
 
 use super::problem::{Refusal, json};
 use crate::{
+    db::Reserved,
     node::Node,
-    runtime::RuntimeError,
+    runtime::{RunState, Running, RuntimeError},
     server::{Feed, Server},
 };
 
 /// How long a keeper may take.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Why a key that was reserved for a run that is over is refused.
+const NOT_KNOWN: &str = "It is not known whether this line was typed: the server ended at the same time. Look at its \
+                         console before you type it again.";
 /// The longest key.
 const KEY_BYTES: usize = 128;
 
@@ -28,30 +33,47 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     check(&request)?;
     let CommandRequest { line, key, .. } = request;
-    if let Some(line) = node.db.reserve_key(server.id, key.clone(), node.clock.now()).await? {
-        return Ok(json(StatusCode::OK, &CommandResponse { line }));
-    }
-    let feed = server.console().borrow().clone();
-    let refusal = match feed {
-        Feed::Closed | Feed::Pause => {
-            Refusal::conflict("not_running", "The server does not run; nobody reads its console.")
-        }
-        Feed::Live(run) => match tokio::time::timeout(DEADLINE, run.command(&line, &key)).await {
-            Ok(Ok(line)) => {
-                // It was typed, whatever the database says of it: the shim, too, recognises a repetition.
-                if line.is_some() {
-                    let _ = node.db.settle_key(server.id, key, line).await;
-                }
-                return Ok(json(StatusCode::OK, &CommandResponse { line }));
-            }
-            Ok(Err(RuntimeError::Refused { message, .. })) => Refusal::conflict("not_typed", message),
-            // Typed or not, nobody knows. The key may be tried again; the shim knows it if it was typed.
-            Ok(Err(error)) => Refusal::unavailable(error.for_owner()),
-            Err(_) => Refusal::unavailable("The server's keeper did not answer within 5 s."),
-        },
+    let reserved = node.db.reserve_key(server.id, key.clone(), node.clock.now()).await?;
+    let unsettled = match reserved {
+        Reserved::Typed { line } => return Ok(json(StatusCode::OK, &CommandResponse { line: Some(line) })),
+        Reserved::Unsettled { at } => Some(at),
+        Reserved::New => None,
     };
-    node.db.settle_key(server.id, key, None).await?;
-    Err(refusal)
+    let feed = server.console().borrow().clone();
+    let run = match feed {
+        // The keeper of the run for which the key was reserved knows whether its line was typed, and types it once; the
+        // keeper of a later run does not.
+        Feed::Live(run) if unsettled.is_none_or(|at| began_before(&*run, at)) => run,
+        _ if unsettled.is_some() => return Err(Refusal::conflict("not_known", NOT_KNOWN)),
+        _ => {
+            node.db.settle_key(server.id, key, None).await?;
+            return Err(Refusal::conflict("not_running", "The server does not run; nobody reads its console."));
+        }
+    };
+    match tokio::time::timeout(DEADLINE, run.command(&line, &key)).await {
+        Ok(Ok(line)) => {
+            // It was typed, whatever the database says of it: the shim, too, recognises a repetition.
+            if line.is_some() {
+                let _ = node.db.settle_key(server.id, key, line).await;
+            }
+            Ok(json(StatusCode::OK, &CommandResponse { line }))
+        }
+        Ok(Err(RuntimeError::Refused { message, .. })) => {
+            node.db.settle_key(server.id, key, None).await?;
+            Err(Refusal::conflict("not_typed", message))
+        }
+        // Typed or not, nobody knows: the key stays reserved, and who repeats it finds out.
+        Ok(Err(error)) => Err(Refusal::unavailable(error.for_owner())),
+        Err(_) => Err(Refusal::unavailable("The server's keeper did not answer within 5 s.")),
+    }
+}
+
+/// Whether a run had begun when the key was reserved.
+fn began_before(run: &dyn Running, reserved_at: Timestamp) -> bool {
+    match &*run.state().borrow() {
+        RunState::Alive { run: Some(run), .. } => run.started_at <= reserved_at,
+        _ => false,
+    }
 }
 
 fn check(request: &CommandRequest) -> Result<(), Refusal> {

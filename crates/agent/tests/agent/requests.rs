@@ -2,11 +2,16 @@
 
 use http::{Method, StatusCode};
 use nodepanel_types::{
+    Timestamp,
+    clock::Clock as _,
     state::PowerAction,
-    wire::{ApplyOutcome, CommandRequest, FileSpec, NodeFrame, PortCheckRequest, PortCheckResponse, Ready, path},
+    wire::{
+        ApplyOutcome, CommandRequest, DesiredServer, FileSpec, NodeFrame, PortCheckRequest, PortCheckResponse, Ready,
+        path,
+    },
 };
 
-use crate::harness::{Frames, Home, server, server_id};
+use crate::harness::{Frames, Home, SystemClock, server, server_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn generations_only_go_forward() {
@@ -76,6 +81,40 @@ async fn a_command_is_typed_once_however_often_it_is_sent() {
     assert_eq!(agent.console(desired.server).await.matches("got once").count(), 1);
     let bad = CommandRequest { v: 1, line: "a\nb".to_owned(), key: "k2".to_owned() };
     assert_eq!(agent.post(&path::command(desired.server), &bad).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// What an agent that was killed between reserving a key and writing down what came of it leaves behind.
+fn reserve(home: &Home, desired: &DesiredServer, key: &str, at: Timestamp) {
+    let database = rusqlite::Connection::open(home.path().join("agent/agent.db")).unwrap();
+    database.busy_timeout(crate::harness::DEADLINE).unwrap();
+    let row = rusqlite::params![desired.server.to_string(), key, at.as_millis()];
+    database.execute("INSERT INTO keys (server, key, at) VALUES (?1, ?2, ?3)", row).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_agent_was_killed_is_typed_by_its_repetition() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&[]);
+    agent.power(&mut desired, PowerAction::Start).await;
+    let running = agent.wait_for_state(desired.server, "running").await;
+
+    reserve(&home, &desired, "k1", SystemClock.now());
+    let command = CommandRequest { v: 1, line: "once".to_owned(), key: "k1".to_owned() };
+    let first = agent.post(&path::command(desired.server), &command).await;
+    assert_eq!(first.0, StatusCode::OK, "{}", first.1);
+    assert!(first.1.contains("line"), "{}", first.1);
+    assert_eq!(agent.post(&path::command(desired.server), &command).await, first);
+    agent.wait_for_words(desired.server, "got once").await;
+    assert_eq!(agent.console(desired.server).await.matches("got once").count(), 1);
+
+    // Reserved for a run that is over: nobody can tell any more.
+    reserve(&home, &desired, "k2", Timestamp::from_millis(running.since.as_millis() - 60_000));
+    let late = CommandRequest { v: 1, line: "late".to_owned(), key: "k2".to_owned() };
+    let (status, content) = agent.post(&path::command(desired.server), &late).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{content}");
+    assert!(content.contains("not known"), "{content}");
+    assert!(!agent.console(desired.server).await.contains("got late"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

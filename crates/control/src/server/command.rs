@@ -66,6 +66,8 @@ pub(super) fn node_error(error: &NodeError) -> ControlError {
         NodeError::Refused { status: 404, .. } => ControlError::NodeUnreachable(
             "The node does not know this server yet; this takes a moment after it was made.".to_owned(),
         ),
+        // It could not do it now, which is no refusal.
+        NodeError::Refused { status: 500.., detail } => ControlError::NodeUnreachable(detail.clone()),
         NodeError::Refused { detail, .. } => ControlError::NodeRefused(detail.clone()),
         NodeError::Unreachable(reason) => {
             ControlError::NodeUnreachable(format!("{reason} The game server itself goes on without us."))
