@@ -13,6 +13,7 @@ mod bad_input;
 mod closed_output;
 mod command_line;
 mod damaged_store;
+mod drill_command;
 mod drills;
 mod game_goes_on;
 mod harness;

@@ -24,6 +24,13 @@ pub async fn readyz(State(state): State<ApiState>) -> Response {
     if draining {
         reasons.push("This process finishes what it has and ends.".to_owned());
     }
-    let body = json!({"ready": status == StatusCode::OK, "reasons": reasons, "version": env!("CARGO_PKG_VERSION")});
+    // Which process answers: behind one address there are several, and whoever watches them from outside must be able
+    // to tell them apart.
+    let body = json!({
+        "ready": status == StatusCode::OK,
+        "reasons": reasons,
+        "version": env!("CARGO_PKG_VERSION"),
+        "process": std::process::id(),
+    });
     (status, Json(body)).into_response()
 }

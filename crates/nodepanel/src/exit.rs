@@ -19,7 +19,7 @@ pub enum Exit {
     Conflict = 5,
     /// The control plane or the node cannot be asked now; try again.
     Unavailable = 6,
-    /// `doctor` found something that needs a person.
+    /// `doctor` found something that needs a person, or a drill missed a target.
     Findings = 7,
     /// Nobody reads the output any more: what the shell reports of a program that SIGPIPE ended.
     ClosedPipe = 141,
@@ -28,8 +28,8 @@ pub enum Exit {
 impl Exit {
     /// The table for `--help`.
     pub const TABLE: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 not allowed, \
-                             5 the state forbids it, 6 cannot be asked now, 7 doctor found something, 141 the reader of the \
-                             output went away.";
+                             5 the state forbids it, 6 cannot be asked now, 7 doctor found something or a drill missed a \
+                             target, 141 the reader of the output went away.";
 }
 
 impl From<Exit> for ExitCode {

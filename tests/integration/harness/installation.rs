@@ -322,6 +322,11 @@ fn cli(data_dir: &Path) -> Command {
     command
 }
 
+/// Runs a command that takes as long as it takes.
+pub fn cli_to_its_end(data_dir: &Path, arguments: &[&str]) -> Output {
+    cli(data_dir).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
 /// Runs a command of the command line against any data directory; one that does not end by itself fails the test.
 pub fn cli_at(data_dir: &Path, arguments: &[&str]) -> Output {
     let mut command = cli(data_dir);

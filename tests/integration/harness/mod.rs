@@ -26,7 +26,7 @@ pub use console::Console;
 pub use events::Events;
 pub use game::{ECHO, Game, template};
 pub use http::{Answer, Request};
-pub use installation::{ADMIN, Installation, PASSWORD, Setting, binary, cli_at, command, own_program};
+pub use installation::{ADMIN, Installation, PASSWORD, Setting, binary, cli_at, cli_to_its_end, command, own_program};
 pub use place::Place;
 pub use processes::{is_alive, kill9, signal};
 pub use witness::Witness;

@@ -6,7 +6,7 @@
 use crate::workspace::{Dependency, Package};
 
 /// Each crate and what it may use in what it ships.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("nodepanel-types", &[]),
     ("nodepanel-store", &["nodepanel-types"]),
     // It measures from outside; the store only to fill it.
@@ -18,6 +18,8 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("nodepanel-agent", &["nodepanel-types", "nodepanel-supervise", "nodepanel-backbone", "nodepanel-shim"]),
     ("nodepanel-control", &["nodepanel-types", "nodepanel-store", "nodepanel-backbone"]),
     ("nodepanel-api", &["nodepanel-types", "nodepanel-control"]),
+    // It observes from outside: over the API like everybody, and the processes by their supervisor.
+    ("nodepanel-drill", &["nodepanel-types", "nodepanel-supervise"]),
     (
         "nodepanel",
         &[
@@ -29,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
             "nodepanel-agent",
             "nodepanel-control",
             "nodepanel-api",
+            "nodepanel-drill",
         ],
     ),
 ];

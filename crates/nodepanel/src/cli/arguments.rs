@@ -110,6 +110,8 @@ pub enum Command {
         #[command(subcommand)]
         command: AgentCommand,
     },
+    /// Break NodePanel's own parts on purpose and measure what users notice
+    Drill(DrillArguments),
     /// Print a shell's completions
     Completions {
         /// Which shell
@@ -127,6 +129,33 @@ pub enum Command {
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
+}
+
+/// Which drills, on what.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[derive(Debug, Args)]
+pub struct DrillArguments {
+    /// The drill
+    #[arg(required_unless_present_any = ["list", "all"])]
+    pub name: Option<String>,
+    /// List the drills
+    #[arg(long, conflicts_with_all = ["name", "all"])]
+    pub list: bool,
+    /// Every drill, one after the other
+    #[arg(long, conflicts_with = "name")]
+    pub all: bool,
+    /// How often each breaks something
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub repeat: u32,
+    /// On the running installation of --data-dir, instead of one that is started for it and thrown away
+    #[arg(long)]
+    pub running: bool,
+    /// Yes, break parts of the running installation
+    #[arg(long, requires = "running")]
+    pub yes: bool,
+    /// As JSON: an array of reports
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which role.

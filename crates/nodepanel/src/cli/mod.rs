@@ -6,6 +6,7 @@ pub mod client;
 mod agent;
 mod arguments;
 mod doctor;
+mod drill;
 mod endpoint;
 mod node;
 pub mod output;
@@ -102,6 +103,7 @@ async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: argu
         Command::Stop { all, json } => stop::run(data_dir, all, json).await,
         Command::Doctor { json } => doctor::run(data_dir, config, json).await,
         Command::Agent { command } => agent::run(data_dir, &command),
+        Command::Drill(arguments) => drill::run(data_dir, config, arguments).await,
         Command::Upgrade { binary, no_wait, json } => upgrade::run(data_dir, config, &binary, no_wait, json).await,
         Command::SetupLink { json } => {
             let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;

@@ -1,0 +1,176 @@
+//! The drills: what each breaks, and what it times.
+//!
+//! Each has a file of its own with one repetition in it; what is common to all (settling before each repetition, the
+//! load, the judgement) is here.
+
+mod agent_killed;
+mod all_api_killed;
+mod api_hangs;
+mod api_killed;
+mod supervisor_killed;
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    error::DrillError,
+    figure::{Limit, Timed},
+    load::Load,
+    report::Report,
+    scene::{Part, Scene},
+};
+
+/// The quiet between two repetitions.
+const QUIET: Duration = Duration::from_millis(300);
+/// The load runs for so long before anything is broken.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// A drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drill {
+    /// SIGKILL to one API server.
+    ApiKilled,
+    /// One API server stops in the middle of what it does.
+    ApiHangs,
+    /// SIGKILL to every API server at once.
+    AllApiKilled,
+    /// SIGKILL to the supervisor.
+    SupervisorKilled,
+    /// SIGKILL to this machine's agent.
+    AgentKilled,
+}
+
+impl Drill {
+    /// Every drill.
+    pub const ALL: [Self; 5] =
+        [Self::ApiKilled, Self::ApiHangs, Self::AllApiKilled, Self::SupervisorKilled, Self::AgentKilled];
+
+    /// The drill of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|drill| drill.name() == name)
+    }
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ApiKilled => "api-killed",
+            Self::ApiHangs => "api-hangs",
+            Self::AllApiKilled => "all-api-killed",
+            Self::SupervisorKilled => "supervisor-killed",
+            Self::AgentKilled => "agent-killed",
+        }
+    }
+
+    /// Its number in the documentation.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::ApiKilled => 1,
+            Self::ApiHangs => 2,
+            Self::AllApiKilled => 3,
+            Self::SupervisorKilled => 4,
+            Self::AgentKilled => 8,
+        }
+    }
+
+    /// What it breaks, as a sentence.
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::ApiKilled => "One API server is killed with SIGKILL.",
+            Self::ApiHangs => "One API server hangs (SIGSTOP).",
+            Self::AllApiKilled => "All API servers are killed with SIGKILL at once.",
+            Self::SupervisorKilled => "The supervisor is killed with SIGKILL.",
+            Self::AgentKilled => "This machine's agent is killed with SIGKILL.",
+        }
+    }
+
+    /// What it times, with the targets.
+    fn timed(self) -> Vec<Timed> {
+        let ms = Duration::from_millis;
+        match self {
+            Self::ApiKilled => vec![Timed::new("killed, to its replacement's answer", Some(Limit::P99(ms(250))))],
+            Self::ApiHangs => vec![
+                Timed::new("hung, to declared so and ended", Some(Limit::Max(ms(750)))),
+                Timed::new("hung, to its replacement's answer", Some(Limit::Max(ms(1_000)))),
+            ],
+            Self::AllApiKilled => {
+                vec![Timed::new("killed, to the answer of a queued request", Some(Limit::Max(ms(300))))]
+            }
+            Self::SupervisorKilled => vec![Timed::new("killed, to supervised again", Some(Limit::Max(ms(1_000))))],
+            Self::AgentKilled => vec![Timed::new("killed, to every game led again", Some(Limit::Max(ms(500))))],
+        }
+    }
+
+    /// Breaks it once; one sample for each of `timed`.
+    async fn once(self, scene: &Scene, load: &Load, repetition: u32) -> Result<Vec<Duration>, DrillError> {
+        match self {
+            Self::ApiKilled => api_killed::once(scene, repetition).await,
+            Self::ApiHangs => api_hangs::once(scene, repetition).await,
+            Self::AllApiKilled => all_api_killed::once(scene).await,
+            Self::SupervisorKilled => supervisor_killed::once(scene).await,
+            Self::AgentKilled => agent_killed::once(scene, load).await,
+        }
+    }
+
+    /// Carries it out under load. `progress` is told of each repetition that is done.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be carried out to the end; a target that is missed is in the report.
+    pub async fn run(
+        self,
+        scene: &Scene,
+        repetitions: u32,
+        mut progress: impl FnMut(u32),
+    ) -> Result<Report, DrillError> {
+        scene.ready().await?;
+        let load = Load::begin(scene.access()).await?;
+        sleep(WARM_UP).await;
+        let mut timed = self.timed();
+        let broken = self.repeat(scene, &load, repetitions, &mut timed, &mut progress).await;
+        // Also when it was given up: what the load made is taken away.
+        let judged = load.end().await;
+        broken?;
+        let figures = timed.iter().filter_map(Timed::figure).collect();
+        Ok(Report::new(self.name(), self.number(), repetitions, figures, judged?))
+    }
+
+    async fn repeat(
+        self,
+        scene: &Scene,
+        load: &Load,
+        repetitions: u32,
+        timed: &mut [Timed],
+        progress: &mut impl FnMut(u32),
+    ) -> Result<(), DrillError> {
+        for repetition in 0..repetitions {
+            scene.ready().await?;
+            sleep(QUIET).await;
+            let samples = self.once(scene, load, repetition).await?;
+            for (figure, sample) in timed.iter_mut().zip(samples) {
+                figure.samples.push(sample);
+            }
+            progress(repetition + 1);
+        }
+        // What comes later than the last repetition belongs to it, too.
+        scene.ready().await?;
+        sleep(QUIET).await;
+        Ok(())
+    }
+}
+
+/// The API server whose turn it is, and the processes of all of them.
+async fn pick(scene: &Scene, repetition: u32) -> Result<(Part, Vec<u32>), DrillError> {
+    let names = scene.api_servers().await?;
+    let turn = usize::try_from(repetition).unwrap_or_default() % names.len().max(1);
+    let (mut victim, mut all) = (None, Vec::new());
+    for (place, name) in names.iter().enumerate() {
+        let part = scene.part(name).await?;
+        all.push(part.pid());
+        if place == turn {
+            victim = Some(part);
+        }
+    }
+    let victim = victim.ok_or_else(|| DrillError::Missing { part: "API server".to_owned() })?;
+    Ok((victim, all))
+}

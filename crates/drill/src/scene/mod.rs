@@ -1,0 +1,151 @@
+//! The installation that a drill breaks: one of its own that is thrown away, or one that runs.
+
+mod part;
+mod scratch;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nodepanel_supervise::control::Control;
+use nodepanel_types::component::{Component, ComponentState};
+use tokio::time::{Instant, sleep};
+
+pub use part::Part;
+use scratch::Scratch;
+
+use crate::{
+    error::DrillError,
+    http::{Access, Bearer, Connection, Request, Try},
+};
+
+/// How long anything may take to come about before the drill is given up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the supervisor is asked while something is waited for.
+const GLANCE: Duration = Duration::from_millis(5);
+/// How often a new connection asks who answers.
+const KNOCK: Duration = Duration::from_millis(1);
+/// A knock that is not answered by then is made again: the process that took it may hang.
+const KNOCK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What `/readyz` says.
+#[derive(serde::Deserialize)]
+struct Readiness {
+    ready: bool,
+    process: u32,
+}
+
+/// An installation.
+#[derive(Debug)]
+pub struct Scene {
+    access: Access,
+    data_dir: PathBuf,
+    scratch: Option<Scratch>,
+}
+
+impl Scene {
+    /// Starts an installation of its own from this binary, on free ports of this machine.
+    pub async fn scratch(binary: &Path) -> Result<Self, DrillError> {
+        let scratch = Scratch::start(binary)?;
+        let mut scene = Self {
+            access: Access { address: scratch.address(), bearer: Bearer::fixed(String::new()) },
+            data_dir: scratch.data_dir(),
+            scratch: Some(scratch),
+        };
+        match scene.settle().await {
+            Ok(()) => Ok(scene),
+            Err(error) => {
+                let log = scene.scratch.as_ref().map(Scratch::log).unwrap_or_default();
+                Err(DrillError::Scratch { reason: format!("{error}. It said:\n{log}") })
+            }
+        }
+    }
+
+    async fn settle(&mut self) -> Result<(), DrillError> {
+        self.ready().await?;
+        if let Some(scratch) = &self.scratch {
+            self.access.bearer = Bearer::fixed(scratch.token()?);
+        }
+        Ok(())
+    }
+
+    /// An installation that runs.
+    pub const fn running(data_dir: PathBuf, access: Access) -> Self {
+        Self { access, data_dir, scratch: None }
+    }
+
+    /// The way to its API as an administrator.
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Whether it is thrown away afterwards.
+    pub const fn is_scratch(&self) -> bool {
+        self.scratch.is_some()
+    }
+
+    /// Its own processes, as its supervisor sees them.
+    pub async fn components(&self) -> Result<Vec<Component>, DrillError> {
+        Ok(Control::connect(&self.data_dir).await?.status().await?)
+    }
+
+    /// One of its processes that runs, by name.
+    pub async fn part(&self, name: &str) -> Result<Part, DrillError> {
+        let missing = || DrillError::Missing { part: name.to_owned() };
+        let components = self.components().await?;
+        let component = components.into_iter().find(|component| component.name == name).ok_or_else(missing)?;
+        Part::of(&component)?.ok_or_else(missing)
+    }
+
+    /// The names of its API servers.
+    pub async fn api_servers(&self) -> Result<Vec<String>, DrillError> {
+        let is_api = |component: &Component| component.role == nodepanel_types::component::Role::Api;
+        Ok(self.components().await?.into_iter().filter(is_api).map(|component| component.name).collect())
+    }
+
+    /// Waits until every process is ready.
+    pub async fn ready(&self) -> Result<(), DrillError> {
+        self.until("every process to be ready", |components| {
+            let settled =
+                |component: &Component| matches!(component.state, ComponentState::Ready | ComponentState::Stopped);
+            (!components.is_empty() && components.iter().all(settled)).then_some(())
+        })
+        .await
+    }
+
+    /// Waits until the supervisor says what is looked for.
+    pub async fn until<T>(&self, what: &str, mut look: impl FnMut(&[Component]) -> Option<T>) -> Result<T, DrillError> {
+        let begun = Instant::now();
+        loop {
+            // While it is replaced it cannot be asked.
+            if let Ok(components) = self.components().await
+                && let Some(found) = look(&components)
+            {
+                return Ok(found);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(DrillError::Late { what: what.to_owned(), waited: begun.elapsed() });
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// Waits until an API server that is not one of `others` answers a new connection and says that it is ready. Each
+    /// connection may be taken by any of them, so the instant is late by a few tries at most.
+    pub async fn new_api_server(&self, others: &[u32]) -> Result<(), DrillError> {
+        let begun = Instant::now();
+        let request = Request::get("/readyz");
+        while begun.elapsed() < PATIENCE {
+            let mut connection = Connection::new(self.access.clone());
+            if let Try::Answered(answer) = connection.attempt(&request, KNOCK_PATIENCE).await {
+                let says: Option<Readiness> = serde_json::from_slice(&answer.body).ok();
+                if says.is_some_and(|says| says.ready && !others.contains(&says.process)) {
+                    return Ok(());
+                }
+            }
+            sleep(KNOCK).await;
+        }
+        Err(DrillError::Late { what: "another API server to answer".to_owned(), waited: begun.elapsed() })
+    }
+}
