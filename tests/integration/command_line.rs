@@ -87,6 +87,12 @@ fn the_installation_is_looked_at_and_led_by_the_command_line() {
     for member in ["name", "role", "pid", "state", "started_at", "restarts", "last_recovery_ms", "last_exit"] {
         assert!(status[0].get(member).is_some(), "{member}");
     }
+    installation.kill9_and_wait("api-1");
+    let history = installation.cli_json(&["status", "--history", "--json"]);
+    let last = history.as_array().unwrap().last().unwrap();
+    assert_eq!((last["component"].as_str(), last["why"].as_str()), (Some("api-1"), Some("was killed by SIGKILL")));
+    assert!(last["took_ms"].is_u64() && last["at"].is_string(), "{last}");
+    assert!(String::from_utf8_lossy(&installation.cli(&["status"]).stdout).contains("was killed by SIGKILL"));
     let doctor = installation.cli(&["doctor", "--json"]);
     let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let checks: Vec<&str> = findings.as_array().unwrap().iter().map(|one| one["check"].as_str().unwrap()).collect();

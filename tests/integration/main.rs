@@ -18,6 +18,7 @@ mod drills;
 mod game_goes_on;
 mod harness;
 mod idempotency;
+mod install;
 mod lifecycle;
 mod outage;
 mod read_your_writes;

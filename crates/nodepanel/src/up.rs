@@ -12,7 +12,7 @@ use nodepanel_types::component::ComponentState;
 
 use crate::{
     cli::{client::Client, output},
-    local::{Config, DataDir},
+    local::{Config, DataDir, Notifier},
     role::supervise::{installation_arguments, sockets},
     system::{SystemClock, SystemIds},
 };
@@ -43,13 +43,21 @@ pub fn run(data_dir: &DataDir, config: &Config, stop_servers: bool) -> anyhow::R
         if keeper.found_running() {
             output::tell(format_args!("It was running already; this terminal keeps it from now on."));
         }
+        let notifier = Notifier::from_env();
+        notifier.ready("The supervisor answers.");
         // Kept from the first moment on, whatever the announcement waits for.
         let keep = keeper.keep(interrupts);
         tokio::pin!(keep);
+        let announced = async {
+            announce(data_dir, config, &master).await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             ended = &mut keep => ended?,
-            () = announce(data_dir, config, &master) => keep.await?,
+            () = announced => {}
+            () = notifier.keep_alive() => {}
         }
+        notifier.stopping();
         output::tell(format_args!(
             "The control plane has stopped.{}",
             if stop_servers { "" } else { " Game servers go on; `nodepanel stop --all` stops them too." }

@@ -60,7 +60,10 @@ pub enum Command {
     },
     /// Show NodePanel's own processes
     Status {
-        /// As JSON: an array of components
+        /// What NodePanel did by itself instead: when, what, why, and how long it took
+        #[arg(long)]
+        history: bool,
+        /// As JSON: an array of components, or of actions
         #[arg(long)]
         json: bool,
     },
@@ -80,6 +83,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Have systemd start NodePanel at boot and keep it
+    Install(Install),
     /// Print the one-time link that makes the first administrator
     SetupLink {
         #[arg(long)]
@@ -154,6 +159,29 @@ pub struct DrillArguments {
     #[arg(long, requires = "running")]
     pub yes: bool,
     /// As JSON: an array of reports
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where to install.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
+pub struct Install {
+    /// Where the units are written
+    #[arg(long, default_value = "/etc/systemd/system", value_name = "DIR")]
+    pub unit_dir: PathBuf,
+    /// Where the program is put
+    #[arg(long, default_value = "/usr/local/bin", value_name = "DIR")]
+    pub bin_dir: PathBuf,
+    /// Leave the program where it is
+    #[arg(long)]
+    pub no_copy: bool,
+    /// Do not start it
+    #[arg(long)]
+    pub no_start: bool,
+    /// Only print the units
+    #[arg(long)]
+    pub print: bool,
     #[arg(long)]
     pub json: bool,
 }

@@ -8,6 +8,7 @@ mod arguments;
 mod doctor;
 mod drill;
 mod endpoint;
+mod install;
 mod node;
 pub mod output;
 mod server;
@@ -80,6 +81,7 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
     }
     match line.command {
         Command::Up { stop_servers } => crate::up::run(&data_dir, &config, stop_servers)?,
+        Command::Install(arguments) => return install::run(&data_dir, line.listen, &arguments),
         Command::Supervise => role::supervise::run(&data_dir, &config)?,
         Command::Role { role } => match role {
             RoleCommand::Api => role::api::run(&data_dir, &config)?,
@@ -99,7 +101,8 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
 
 async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: arguments::Remote) -> anyhow::Result<Exit> {
     match command {
-        Command::Status { json } => status::run(data_dir, json).await,
+        Command::Status { history: true, json } => status::history(data_dir, json).await,
+        Command::Status { history: false, json } => status::run(data_dir, json).await,
         Command::Stop { all, json } => stop::run(data_dir, all, json).await,
         Command::Doctor { json } => doctor::run(data_dir, config, json).await,
         Command::Agent { command } => agent::run(data_dir, &command),
@@ -127,6 +130,7 @@ async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: argu
         Command::User { command } => user::run(&Client::named(data_dir, config, remote)?, command).await,
         Command::Token { command } => token::run(&Client::named(data_dir, config, remote)?, command).await,
         Command::Up { .. }
+        | Command::Install(_)
         | Command::Supervise
         | Command::Role { .. }
         | Command::Completions { .. }

@@ -1,6 +1,9 @@
 //! `nodepanel status`: NodePanel's own processes, from the supervisor itself, so that it works while the API does not.
 
-use nodepanel_supervise::control::{Control, ControlError};
+use nodepanel_supervise::{
+    control::{Control, ControlError},
+    wire::protocol::Recovery,
+};
 use nodepanel_types::component::ComponentState;
 
 use super::output;
@@ -9,9 +12,42 @@ use crate::{
     local::DataDir,
 };
 
-/// Prints the processes.
+/// Automatic actions that are shown below the processes.
+const LATEST: usize = 5;
+/// Automatic actions that are shown when they are asked for.
+const HISTORY: usize = 500;
+
+/// Prints what NodePanel did by itself, the newest last.
+pub async fn history(data_dir: &DataDir, json: bool) -> anyhow::Result<Exit> {
+    let actions = connect(data_dir).await?.recoveries(HISTORY).await?;
+    if json {
+        output::json(&actions)?;
+    } else {
+        actions_table(&actions)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn actions_table(actions: &[Recovery]) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = actions
+        .iter()
+        .map(|action| {
+            vec![
+                action.at.to_string(),
+                action.component.clone(),
+                action.what.clone(),
+                action.took_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
+                action.why.clone(),
+            ]
+        })
+        .collect();
+    output::table(&["WHEN", "WHAT", "DONE", "TOOK", "WHY"], &rows, "Nothing had to be done yet.")
+}
+
+/// Prints the processes, and for people what was done lately.
 pub async fn run(data_dir: &DataDir, json: bool) -> anyhow::Result<Exit> {
-    let components = connect(data_dir).await?.status().await?;
+    let mut control = connect(data_dir).await?;
+    let components = control.status().await?;
     if json {
         output::json(&components)?;
         return Ok(Exit::Done);
@@ -35,6 +71,11 @@ pub async fn run(data_dir: &DataDir, json: bool) -> anyhow::Result<Exit> {
         .collect();
     let headings = ["NAME", "ROLE", "PID", "STATE", "STARTED", "RESTARTS", "RECOVERY", "LAST EXIT", ""];
     output::table(&headings, &rows, "Nothing runs.")?;
+    let actions = control.recoveries(LATEST).await.unwrap_or_default();
+    if !actions.is_empty() {
+        output::line("\nDone automatically, the newest last (`nodepanel status --history` shows more):\n")?;
+        actions_table(&actions)?;
+    }
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,9 @@
 mod config;
 mod data_dir;
 mod logging;
+mod notify;
 
 pub use config::Config;
 pub use data_dir::DataDir;
 pub use logging::log_to_stderr;
+pub use notify::Notifier;

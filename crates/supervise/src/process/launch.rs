@@ -38,8 +38,9 @@ impl Launch {
         let program = program.as_ref().to_owned();
         let mut command = Command::new(&program);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        // What the caller was given says nothing about the descriptors of the new process.
-        for variable in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", PREDECESSOR] {
+        // What the caller was given says nothing about the descriptors of the new process, and systemd hears one of us.
+        let systemd = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+        for variable in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", PREDECESSOR].into_iter().chain(systemd) {
             command.env_remove(variable);
         }
         Self { program, command, sockets: Vec::new() }

@@ -268,7 +268,9 @@ impl Supervisor {
                 Action::Examine => {
                     let Some(pid) = slot.process.as_ref().map(|process| process.pid()) else { continue };
                     let at = self.clock.now().as_millis();
-                    let path = WorkerLog::directory(&self.plan.data_dir).join(format!("{name}.hung-{}.txt", at % 10));
+                    let file = format!("{name}.hung-{}.txt", at % 10);
+                    let path = WorkerLog::directory(&self.plan.data_dir).join(&file);
+                    slot.examined = Some(format!("logs/{file}"));
                     warn!(component.name = name, process.pid = pid, path = %path.display(), "does not answer; what it does is kept");
                     self.recorder.write(path, examine(pid));
                 }
@@ -276,10 +278,14 @@ impl Supervisor {
                 Action::Recovered(comeback) => {
                     let took_ms = comeback.took.map(millis);
                     info!(component.name = name, recovery.took_ms = took_ms, "{name} is back; it {}", comeback.why);
+                    let what = slot.examined.take().map_or_else(
+                        || "started again".to_owned(),
+                        |kept| format!("started again; what it did before is kept in {kept}"),
+                    );
                     self.recorder.append(Recovery {
                         at: self.clock.now(),
                         component: name,
-                        what: "started again".to_owned(),
+                        what,
                         why: comeback.why,
                         took_ms,
                         tries: comeback.tries,

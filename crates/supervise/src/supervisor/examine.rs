@@ -1,5 +1,9 @@
-//! What can be known from outside of a process that does not answer, kept before it is killed: the state, the
-//! kernel function and (for root) the kernel stack of each thread, from `/proc`.
+//! What can be known from outside of a process that does not answer, kept before it is killed: the state, the system
+//! call with its arguments, the kernel function and (for root) the kernel stack of each thread, from `/proc`.
+//!
+//! For a thread that computes, `syscall` says `running`; for one that waits, its last number is where in the program it
+//! waits, which `addr2line` finds with the places of the code that end the text. Nothing is sent to the process: a signal
+//! that makes it write its own dump would need the very thread that hangs, and a debugger would stop the others.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -16,6 +20,11 @@ pub(super) fn examine(pid: u32) -> String {
     for thread in threads.take(THREADS) {
         let name = format!("thread {}", thread.file_name().display());
         section(&mut text, &name, &thread.path(), &["comm", "stat", "wchan", "syscall", "stack"]);
+    }
+    let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
+    let code: Vec<&str> = maps.lines().filter(|line| line.contains(" r-xp ")).collect();
+    if !code.is_empty() {
+        let _ = writeln!(text, "== code\n{}", code.join("\n"));
     }
     text
 }
@@ -36,7 +45,13 @@ mod tests {
     #[test]
     fn every_thread_is_shown_with_what_it_waits_in() {
         let text = examine(std::process::id());
-        assert!(text.contains("== thread ") && text.contains("-- wchan") && text.contains("Name:"), "{text}");
+        assert!(
+            text.contains("== thread ")
+                && text.contains("-- wchan")
+                && text.contains("== code")
+                && text.contains("Name:"),
+            "{text}"
+        );
         assert_eq!(examine(4_194_304), "== status\n");
     }
 }

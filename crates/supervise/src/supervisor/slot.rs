@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) connection: Option<ConnectionId>,
     /// The watch over what the present process holds.
     pub(super) held: Watch,
+    /// Where what the process before this one did while it hung is kept.
+    pub(super) examined: Option<String>,
     pub(super) children: Vec<Component>,
     pub(super) log: WorkerLog,
 }
@@ -50,6 +52,7 @@ impl Slot {
             worker_id: None,
             connection: None,
             held: Watch::default(),
+            examined: None,
             children: Vec::new(),
             log,
         })

@@ -97,7 +97,9 @@ async fn a_worker_whose_event_loop_stands_still_is_replaced_and_examined() {
     assert!(exit.starts_with("hung: its event loop gave no sign of life for "), "{exit}");
     println!("last sign of life to ready again: {} ms", after.last_recovery_ms.unwrap());
     let kept = within("the examination", async || installation.log_named("api-1.hung-")).await;
-    assert!(kept.contains("State:\tT (stopped)"), "{kept}");
+    assert!(kept.contains("State:\tT (stopped)") && kept.contains("== code"), "{kept}");
+    let recoveries = installation.control().await.recoveries(10).await.unwrap();
+    assert!(recoveries.iter().any(|recovery| recovery.what.contains("kept in logs/api-1.hung-")), "{recoveries:?}");
     installation.tell("api-2", "hang");
     within("the declaration", async || {
         let worker = installation.components().await?.into_iter().find(|component| component.name == "api-2")?;
