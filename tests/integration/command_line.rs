@@ -135,6 +135,11 @@ fn stopping_all_stops_the_games_too() {
     installation.ended();
     let nowhere = tempfile::tempdir().unwrap();
     fails(&cli_at(nowhere.path(), &["status", "--json"]), 6, &[]);
+    std::fs::write(nowhere.path().join("nodepanel.toml"), "[http]\nlisten = 5\n").unwrap();
+    let doctor = cli_at(nowhere.path(), &["doctor"]);
+    let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.code() == Some(7) && text.contains("nodepanel.toml") && text.contains("line 2"), "{text}");
+    std::fs::remove_file(nowhere.path().join("nodepanel.toml")).unwrap();
     fails(&cli_at(nowhere.path(), &["server", "list", "--json"]), 6, &["--data-dir"]);
     // What was wanted is still wanted: the next start brings the game back.
     installation.up();

@@ -75,7 +75,11 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
         }
         _ => {}
     }
-    let mut config = Config::load(&data_dir.config())?;
+    let mut config = match (Config::load(&data_dir.config()), &line.command) {
+        // What explains must work where nothing else does.
+        (Err(error), Command::Doctor { json }) => return doctor::of_configuration(&error.to_string(), *json),
+        (config, _) => config?,
+    };
     if let Some(listen) = line.listen {
         config.http.listen = listen;
     }

@@ -45,7 +45,7 @@ fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
 }
 
 /// Prints a value as one JSON document.
-pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+pub fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 

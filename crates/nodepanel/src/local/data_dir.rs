@@ -34,8 +34,12 @@ impl DataDir {
                 .with_context(|| format!("The permissions of {} cannot be set", self.0.display()))?;
         }
         let probe = self.0.join(".writable");
-        let written = std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe));
-        written.map_err(|error| anyhow::anyhow!("{}", self.complaint(&error)))
+        // As much as a file system gives away at once: an empty file fits on a full one.
+        let written = std::fs::write(&probe, [0; 4_096]).and_then(|()| std::fs::remove_file(&probe));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&probe);
+            anyhow::anyhow!("{}", self.complaint(&error))
+        })
     }
 
     fn complaint(&self, error: &io::Error) -> String {

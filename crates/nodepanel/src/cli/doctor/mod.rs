@@ -41,11 +41,22 @@ impl Finding {
 
 /// Looks at everything and prints what was found.
 pub async fn run(data_dir: &DataDir, config: &Config, json: bool) -> anyhow::Result<Exit> {
-    let findings = checks::all(data_dir, config).await;
+    print(&checks::all(data_dir, config).await, json)
+}
+
+/// Says that the configuration is wrong: nothing else can be looked at without it.
+pub fn of_configuration(error: &str, json: bool) -> anyhow::Result<Exit> {
+    let error = error.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let text =
+        format!("{error}. Nothing new starts with it; what runs already goes on. Put it right and run this again.");
+    print(&[Finding::new("config", Verdict::Wrong, text)], json)
+}
+
+fn print(findings: &[Finding], json: bool) -> anyhow::Result<Exit> {
     if json {
-        output::json(&findings)?;
+        output::json(findings)?;
     } else {
-        for finding in &findings {
+        for finding in findings {
             let mark = match finding.verdict {
                 Verdict::Fine => "ok   ",
                 Verdict::Weak => "weak ",

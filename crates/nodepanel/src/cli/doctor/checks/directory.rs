@@ -8,7 +8,10 @@ use std::{
 
 use nodepanel_control::{MasterKey, MasterKeyError};
 use nodepanel_store::SqliteBackend;
-use rustix::fs::{Access, StatVfsMountFlags};
+use rustix::{
+    fs::{Access, StatVfsMountFlags},
+    io::Errno,
+};
 
 use super::{Finding, Verdict};
 use crate::local::DataDir;
@@ -74,10 +77,16 @@ pub(super) fn permissions(data_dir: &DataDir) -> Finding {
     }
     for part in ["", "run", "logs", "store", "agent"] {
         let path = data_dir.path().join(part);
-        if path.exists() && rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-            let text =
-                format!("You may not write to {}. Give it back to the user that runs NodePanel.", path.display());
-            return finding(Verdict::Wrong, text);
+        match rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+            // What is missing is made by the first start; what is read-only is the disk's matter.
+            Ok(()) | Err(Errno::NOENT | Errno::ROFS) => {}
+            Err(error) => {
+                let (path, user) = (path.display(), "the user that runs NodePanel");
+                return finding(
+                    Verdict::Wrong,
+                    format!("You may not write to {path} ({error}). Give it back to {user}."),
+                );
+            }
         }
     }
     finding(Verdict::Fine, format!("Only the owner of {place} can write to it, and that is you."))
@@ -156,8 +165,14 @@ pub(super) fn disk(path: &Path) -> Finding {
 /// Whether the store of an installation that does not run is whole.
 pub(super) fn store(data_dir: &DataDir) -> Finding {
     let path = data_dir.store();
-    if !path.exists() {
-        return Finding::new("store", Verdict::Fine, "There is none yet; the first start makes it.");
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Finding::new("store", Verdict::Fine, "There is none yet; the first start makes it."),
+        Err(error) => {
+            let place = path.display();
+            let text = format!("{place} cannot be looked at: {error}. Run this as the owner of the data directory.");
+            return Finding::new("store", Verdict::Wrong, text);
+        }
     }
     match SqliteBackend::inspect(&path) {
         Ok(()) => Finding::new("store", Verdict::Fine, "It was read through, and no damage was found."),
