@@ -19,6 +19,7 @@ mod game_goes_on;
 mod harness;
 mod idempotency;
 mod install;
+mod left_behind;
 mod lifecycle;
 mod outage;
 mod read_your_writes;

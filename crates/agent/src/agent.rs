@@ -66,6 +66,9 @@ pub struct AgentConfig {
     pub limits: bool,
     /// This boot of the machine; `None` asks the kernel.
     pub boot: Option<String>,
+    /// Begin with every server suspended: nothing is started, and what runs is stopped. For stopping games whose agent
+    /// is not there.
+    pub suspended: bool,
     /// Intervals and deadlines of links.
     pub timing: LinkTiming,
 }
@@ -84,6 +87,7 @@ impl AgentConfig {
             elsewhere: PathBuf::from(ELSEWHERE),
             limits: true,
             boot: None,
+            suspended: false,
             timing: LinkTiming::default(),
         }
     }
@@ -147,7 +151,7 @@ impl Agent {
             machine,
             started_at,
             id: RwLock::new(None),
-            suspended: watch::Sender::new(false),
+            suspended: watch::Sender::new(config.suspended),
             intake: Mutex::new(()),
             servers: RwLock::new(BTreeMap::new()),
             tombstones: RwLock::default(),

@@ -56,7 +56,13 @@ fn begin(
     let (server, ends) = Server::new(layout, uid, desired, observed);
     node.servers.write().unwrap_or_else(PoisonError::into_inner).insert(server.id, Arc::clone(&server));
     let config = TaskConfig { node: Arc::clone(node), server, ends, progress, recovered, turn_at };
-    node.tasks.spawn(async move { Task::new(config).run().await });
+    let known = config.recovered.is_some();
+    let mut task = Task::new(config);
+    if known {
+        // Whoever looks from now on sees what runs, not what was said until somebody looked.
+        task.publish();
+    }
+    node.tasks.spawn(task.run());
 }
 
 /// What is said until the task has looked.

@@ -22,6 +22,8 @@ struct Seen {
     observed: Option<ObservedServer>,
     sample: Option<Sample>,
     online: bool,
+    /// Whether the node has told of all its servers since it is online.
+    complete: bool,
     heard_at: Option<nodepanel_types::Timestamp>,
     silence: Option<String>,
 }
@@ -111,6 +113,11 @@ impl ControlPlane {
         }
         match known {
             Some(observed) => (observed.phase.state(), observed.phase.reason()),
+            // An API server that has just started: what the server does is not known here, and never guessed.
+            None if !seen.complete => {
+                let reason = "Its node answers and has not told of this server yet. This takes a moment.";
+                (ServerState::Unreachable, reason.to_owned())
+            }
             None => (ServerState::Installing, "On its way to the node.".to_owned()),
         }
     }
@@ -118,7 +125,7 @@ impl ControlPlane {
 
 fn seen(server: &ServerRecord, picture: Option<&NodePicture>) -> Seen {
     let Some(picture) = picture else {
-        return Seen { observed: None, sample: None, online: false, heard_at: None, silence: None };
+        return Seen { observed: None, sample: None, online: false, complete: false, heard_at: None, silence: None };
     };
     let silence = match &picture.presence {
         Presence::Silent { since, reason } => {
@@ -130,6 +137,7 @@ fn seen(server: &ServerRecord, picture: Option<&NodePicture>) -> Seen {
         observed: picture.servers.get(&server.id).cloned(),
         sample: picture.samples.get(&server.id).copied(),
         online: picture.online(),
+        complete: picture.complete,
         heard_at: picture.heard_at,
         silence,
     }

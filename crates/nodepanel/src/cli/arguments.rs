@@ -141,7 +141,6 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct DrillArguments {
     /// The drill
-    #[arg(required_unless_present_any = ["list", "all"])]
     pub name: Option<String>,
     /// List the drills
     #[arg(long, conflicts_with_all = ["name", "all"])]

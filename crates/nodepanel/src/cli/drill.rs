@@ -17,8 +17,12 @@ pub async fn run(data_dir: &DataDir, config: &Config, arguments: DrillArguments)
         return list(arguments.json);
     }
     let drills = match &arguments.name {
-        None => Drill::ALL.to_vec(),
         Some(name) => vec![named(name)?],
+        None if arguments.all => Drill::ALL.to_vec(),
+        None => anyhow::bail!(Refusal {
+            exit: Exit::Usage,
+            message: "Which drill? Name one of `nodepanel drill --list`, or take them all with --all.".to_owned(),
+        }),
     };
     if arguments.running && !arguments.yes {
         anyhow::bail!(Refusal {

@@ -76,6 +76,11 @@ impl DataDir {
         self.0.join("agent").join("join-token")
     }
 
+    /// The records of this machine's agent.
+    pub fn agent_database(&self) -> PathBuf {
+        self.0.join("agent").join("agent.db")
+    }
+
     /// The operator's configuration; need not exist.
     pub fn config(&self) -> PathBuf {
         self.0.join("nodepanel.toml")
