@@ -37,7 +37,7 @@ use crate::{
     plan::Note,
     query::{self, Census},
     runtime::{ProcessRuntime, ProcessRuntimeConfig, Recovered, RunPlace},
-    server,
+    server, users,
 };
 
 /// Recoveries at a time.
@@ -205,12 +205,20 @@ impl Agent {
     }
 }
 
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // Also an agent that was not closed begins nothing any more.
+        self.node.closing.cancel();
+    }
+}
+
 type Prepared = (Home, Db, Hierarchies, Machine);
 
 /// What must be there before anything else. Blocks.
 fn prepare(config: &AgentConfig, own_users: bool, ids: &dyn IdSource) -> Result<Prepared, AgentError> {
     let home = Home::open(&config.data_dir, own_users, &config.elsewhere, ids)?;
-    let db = Db::open(&home.layout.database())?;
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let db = Db::open(&home.layout.database(), users::first(ids, &map))?;
     let groups = if config.limits { Hierarchies::detect() } else { Hierarchies::none() };
     let mut machine = Machine::read(own_users);
     machine.warnings.extend(home.warning.clone());

@@ -29,6 +29,7 @@ mod query;
 mod runtime;
 mod server;
 mod stats;
+mod users;
 
 pub use agent::{Agent, AgentConfig};
 pub use error::AgentError;

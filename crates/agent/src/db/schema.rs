@@ -9,8 +9,6 @@ use super::DbError;
 
 /// The format that this version writes (`PRAGMA user_version`).
 const FORMAT: u32 = 1;
-/// The first user id that is given to a server; below are the machine's own users.
-const FIRST_UID: u32 = 200_000;
 
 const TABLES: &str = "
 CREATE TABLE servers (
@@ -47,15 +45,15 @@ fn make_private(path: &Path) {
     let _ = file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)));
 }
 
-pub(super) fn open(path: &Path) -> Result<Connection, DbError> {
+pub(super) fn open(path: &Path, first_uid: u32) -> Result<Connection, DbError> {
     let unusable = |source| DbError::from_sqlite(path.to_owned(), source);
     make_private(path);
     let mut connection = Connection::open(path).map_err(unusable)?;
-    prepare(&mut connection, path)?;
+    prepare(&mut connection, path, first_uid)?;
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
+fn prepare(connection: &mut Connection, path: &Path, first_uid: u32) -> Result<(), DbError> {
     let unusable = |source| DbError::from_sqlite(path.to_owned(), source);
     connection
         .execute_batch(
@@ -71,7 +69,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
         let transaction = connection.transaction().map_err(unusable)?;
         transaction.execute_batch(TABLES).map_err(unusable)?;
         transaction
-            .execute("INSERT INTO counters (name, value) VALUES ('next_uid', ?1)", [FIRST_UID])
+            .execute("INSERT INTO counters (name, value) VALUES ('next_uid', ?1)", [first_uid])
             .map_err(unusable)?;
         transaction.pragma_update(None, "user_version", FORMAT).map_err(unusable)?;
         transaction.commit().map_err(unusable)?;

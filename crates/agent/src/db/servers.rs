@@ -57,8 +57,13 @@ impl Db {
     }
 
     /// Accepts wishes: on disk when this returns. Gives each new server a user id and returns those of all, in order.
-    pub async fn accept(&self, wishes: Vec<DesiredServer>) -> Result<Vec<u32>, DbError> {
-        self.transact(move |transaction| wishes.iter().map(|desired| accept(transaction, desired)).collect()).await
+    /// With a wish comes the owner of the files that are there already: a server whose record was lost keeps its user,
+    /// or it could not use its files any more.
+    pub async fn accept(&self, wishes: Vec<(DesiredServer, Option<u32>)>) -> Result<Vec<u32>, DbError> {
+        let one = |transaction: &Transaction<'_>, (desired, owner): &(DesiredServer, Option<u32>)| {
+            accept(transaction, desired, *owner)
+        };
+        self.transact(move |transaction| wishes.iter().map(|wish| one(transaction, wish)).collect()).await
     }
 
     /// Writes the progress of a server.
@@ -107,12 +112,20 @@ fn write_progress(transaction: &Transaction<'_>, server: ServerId, json: &str) -
     transaction.execute(write, params![server.to_string(), json]).map(|_| ())
 }
 
-fn accept(transaction: &Transaction<'_>, desired: &DesiredServer) -> rusqlite::Result<u32> {
+/// The user, when no server of the records has it or had it.
+fn free_again(transaction: &Transaction<'_>, uid: Option<u32>) -> rusqlite::Result<Option<u32>> {
+    let Some(uid) = uid else { return Ok(None) };
+    let taken = "SELECT EXISTS (SELECT 1 FROM servers WHERE uid = ?1)";
+    let taken: bool = transaction.query_row(taken, [uid], |row| row.get(0))?;
+    Ok((!taken).then_some(uid))
+}
+
+fn accept(transaction: &Transaction<'_>, desired: &DesiredServer, owner: Option<u32>) -> rusqlite::Result<u32> {
     let id = desired.server.to_string();
     let json = encode(desired);
     let held: Option<Option<u32>> =
         transaction.query_row("SELECT uid FROM servers WHERE id = ?1", [&id], |row| row.get(0)).optional()?;
-    let uid = match held.flatten() {
+    let uid = match held.flatten().or(free_again(transaction, owner)?) {
         Some(uid) => uid,
         None => transaction.query_row(
             "UPDATE counters SET value = value + 1 WHERE name = 'next_uid' RETURNING value - 1",

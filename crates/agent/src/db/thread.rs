@@ -21,9 +21,10 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens or creates the database at `path`. Blocks for as long as that takes.
-    pub fn open(path: &Path) -> Result<Self, DbError> {
-        let mut connection = schema::open(path)?;
+    /// Opens the database at `path`, or creates one whose first server gets the user `first_uid`. Blocks for as long as
+    /// that takes.
+    pub fn open(path: &Path, first_uid: u32) -> Result<Self, DbError> {
+        let mut connection = schema::open(path, first_uid)?;
         let (sender, mut receiver) = mpsc::channel::<Work>(QUEUE);
         std::thread::Builder::new()
             .name("agent-db".to_owned())

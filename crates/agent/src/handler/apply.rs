@@ -1,10 +1,13 @@
 //! POST `/v1/servers/apply`: desired states, acknowledged when they are on disk.
 
-use std::sync::Arc;
+use std::{os::unix::fs::MetadataExt as _, sync::Arc};
 
 use http::{Response, StatusCode};
 use nodepanel_backbone::Body;
-use nodepanel_types::wire::{Applied, ApplyOutcome, ApplyRequest, ApplyResponse, DesiredServer};
+use nodepanel_types::{
+    ServerId,
+    wire::{Applied, ApplyOutcome, ApplyRequest, ApplyResponse, DesiredServer},
+};
 
 use super::{
     problem::{Refusal, json},
@@ -28,7 +31,8 @@ pub(super) async fn answer(node: &Arc<Node>, request: ApplyRequest) -> Result<Re
         }
     }
     if !accepted.is_empty() {
-        let uids = node.db.accept(accepted.clone()).await?;
+        let wishes = accepted.iter().map(|desired| (desired.clone(), owner_of_files(node, desired.server))).collect();
+        let uids = node.db.accept(wishes).await?;
         for (desired, uid) in accepted.into_iter().zip(uids) {
             match node.server(desired.server) {
                 Some(server) => server.wish(desired),
@@ -37,6 +41,12 @@ pub(super) async fn answer(node: &Arc<Node>, request: ApplyRequest) -> Result<Re
         }
     }
     Ok(json(StatusCode::OK, &ApplyResponse { servers: outcomes }))
+}
+
+/// The user of the files that a server has here already, if it is one of those that servers get.
+fn owner_of_files(node: &Node, server: ServerId) -> Option<u32> {
+    let files = std::fs::symlink_metadata(node.layout.server(server).files()).ok()?;
+    (node.own_users && crate::users::may_be_a_servers(files.uid())).then(|| files.uid())
 }
 
 fn judge(node: &Node, desired: &DesiredServer) -> ApplyOutcome {

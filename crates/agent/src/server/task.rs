@@ -122,7 +122,8 @@ impl Task {
 
     /// Runs until the server is deleted or the agent ends. The games stay.
     pub async fn run(mut self) {
-        while !self.deleted {
+        // Nothing is begun by an agent that ends: the next one would find it half done.
+        while !self.deleted && !self.node.closing.is_cancelled() {
             self.desired = Arc::clone(&self.wish.borrow_and_update());
             self.wanted = Wanted::from(self.desired.as_ref());
             let step = self.step();

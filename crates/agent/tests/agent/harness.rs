@@ -143,8 +143,15 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        for shim in self.shims() {
-            let _ = shim.signal(nodepanel_supervise::process::Signal::KILL);
+        // An agent that was just dropped may have begun a start that nobody stops any more.
+        let mut quiet = 0;
+        while quiet < 3 {
+            let shims = self.shims();
+            quiet = if shims.is_empty() { quiet + 1 } else { 0 };
+            for shim in shims {
+                let _ = shim.signal(nodepanel_supervise::process::Signal::KILL);
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
         }
         for server in fs::read_dir(self.path().join("agent/servers")).into_iter().flatten().flatten() {
             let Ok(server) = server.file_name().to_string_lossy().parse::<ServerId>() else { continue };

@@ -1,5 +1,7 @@
 //! Agents that are killed, and machines that are restarted.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use nodepanel_supervise::process::{Launch, Signal};
 use nodepanel_types::{
     state::PowerAction,
@@ -102,6 +104,8 @@ async fn the_loss_of_all_records_neither_ends_nor_doubles_a_game() {
     let before = agent
         .wait_for(desired.server, |observed| observed.power_serial == 2 && observed.phase.state().as_str() == "running")
         .await;
+    let owned_by = || std::fs::metadata(home.server(desired.server).join("files")).unwrap().uid();
+    let (user, held) = (uid(&home, desired.server), owned_by());
     agent.agent.close().await;
     for name in ["agent.db", "agent.db-wal", "agent.db-shm"] {
         let _ = std::fs::remove_file(home.path().join("agent").join(name));
@@ -110,6 +114,16 @@ async fn the_loss_of_all_records_neither_ends_nor_doubles_a_game() {
     agent.apply(&desired).await;
     let after = agent.wait_for_state(desired.server, "running").await;
     assert_eq!(before.phase.run(), after.phase.run());
+    if rustix::process::geteuid().is_root() {
+        assert_eq!((uid(&home, desired.server), owned_by()), (user, held), "its files stay its own");
+        assert_eq!(user, held);
+    }
+}
+
+/// The user that the records give to a server.
+fn uid(home: &Home, server: nodepanel_types::ServerId) -> u32 {
+    let database = rusqlite::Connection::open(home.path().join("agent/agent.db")).unwrap();
+    database.query_row("SELECT uid FROM servers WHERE id = ?1", [server.to_string()], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]
