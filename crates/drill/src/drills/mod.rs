@@ -112,7 +112,8 @@ impl Drill {
         }
     }
 
-    /// Carries it out under load. `progress` is told of each repetition that is done.
+    /// Carries it out under load. `progress` is told of each repetition that is done and says whether to go on; a drill
+    /// that is ended early is judged like a whole one, and takes away what it made.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl Drill {
         self,
         scene: &Scene,
         repetitions: u32,
-        mut progress: impl FnMut(u32),
+        mut progress: impl FnMut(u32) -> bool,
     ) -> Result<Report, DrillError> {
         scene.ready().await?;
         let load = Load::begin(scene.access()).await?;
@@ -130,9 +131,9 @@ impl Drill {
         let broken = self.repeat(scene, &load, repetitions, &mut timed, &mut progress).await;
         // Also when it was given up: what the load made is taken away.
         let judged = load.end().await;
-        broken?;
+        let done = broken?;
         let figures = timed.iter().filter_map(Timed::figure).collect();
-        Ok(Report::new(self.name(), self.number(), repetitions, figures, judged?))
+        Ok(Report::new(self.name(), self.number(), done, figures, judged?))
     }
 
     async fn repeat(
@@ -141,8 +142,9 @@ impl Drill {
         load: &Load,
         repetitions: u32,
         timed: &mut [Timed],
-        progress: &mut impl FnMut(u32),
-    ) -> Result<(), DrillError> {
+        progress: &mut impl FnMut(u32) -> bool,
+    ) -> Result<u32, DrillError> {
+        let mut done = 0;
         for repetition in 0..repetitions {
             scene.ready().await?;
             sleep(QUIET).await;
@@ -150,12 +152,15 @@ impl Drill {
             for (figure, sample) in timed.iter_mut().zip(samples) {
                 figure.samples.push(sample);
             }
-            progress(repetition + 1);
+            done += 1;
+            if !progress(done) {
+                break;
+            }
         }
         // What comes later than the last repetition belongs to it, too.
         scene.ready().await?;
         sleep(QUIET).await;
-        Ok(())
+        Ok(done)
     }
 }
 

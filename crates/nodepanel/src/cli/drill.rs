@@ -1,5 +1,10 @@
 //! `nodepanel drill`: breaks our own parts on purpose, under load, and holds what users notice against the targets.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use nodepanel_control::MasterKey;
 use nodepanel_drill::{Access, Bearer, Drill, Report, Scene};
 use serde::Serialize;
@@ -35,10 +40,19 @@ pub async fn run(data_dir: &DataDir, config: &Config, arguments: DrillArguments)
             ),
         });
     }
+    let ended = Arc::new(AtomicBool::new(false));
+    tokio::spawn(end_when_asked(Arc::clone(&ended)));
     let mut reports = Vec::new();
     for drill in drills {
+        if ended.load(Ordering::Relaxed) {
+            break;
+        }
         let scene = scene(data_dir, config, arguments.running).await?;
-        let report = drill.run(&scene, arguments.repeat, |done| progress(drill, done, arguments.repeat)).await?;
+        let tell = |done| {
+            progress(drill, done, arguments.repeat);
+            !ended.load(Ordering::Relaxed)
+        };
+        let report = drill.run(&scene, arguments.repeat, tell).await?;
         if !arguments.json {
             output::line(&report)?;
         }
@@ -71,6 +85,13 @@ async fn scene(data_dir: &DataDir, config: &Config, running: bool) -> anyhow::Re
     let address = client.authority().parse()?;
     let access = Access { address, bearer: Bearer::new(move || client.bearer()) };
     Ok(Scene::running(data_dir.path().to_owned(), access))
+}
+
+/// Ctrl-C, or an end that somebody else asks for, ends the drill after the repetition that goes on.
+async fn end_when_asked(ended: Arc<AtomicBool>) {
+    crate::role::terminated().await;
+    output::note("Ending after this repetition, and taking away what was made…");
+    ended.store(true, Ordering::Relaxed);
 }
 
 fn progress(drill: Drill, done: u32, of: u32) {

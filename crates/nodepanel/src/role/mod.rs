@@ -24,7 +24,7 @@ fn spec_for(role: &str) -> Option<PathBuf> {
     arguments.next().is_none().then(|| PathBuf::from(spec))
 }
 
-/// Returns at SIGTERM or Ctrl-C, for roles that were started by hand.
+/// Returns at SIGTERM or Ctrl-C, for what was started by hand.
 pub async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
