@@ -60,7 +60,7 @@ pub fn run(data_dir: &DataDir, config: &Config, stop_servers: bool) -> anyhow::R
         notifier.stopping();
         output::tell(format_args!(
             "The control plane has stopped.{}",
-            if stop_servers { "" } else { " Game servers go on; `nodepanel stop --all` stops them too." }
+            if stop_servers { "" } else { " Game servers that still run go on; `nodepanel stop --all` stops them." }
         ));
         Ok(())
     })

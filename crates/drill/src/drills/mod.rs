@@ -21,8 +21,9 @@ use crate::{
     scene::{Part, Scene},
 };
 
-/// The quiet between two repetitions.
-const QUIET: Duration = Duration::from_millis(300);
+/// The quiet between two repetitions: longer than a part must have been healthy for its death to be met with a start at
+/// once (2 s for our own parts). Quicker deaths are a crash loop, which is slowed down on purpose.
+const QUIET: Duration = Duration::from_millis(2_300);
 /// The load runs for so long before anything is broken.
 const WARM_UP: Duration = Duration::from_secs(1);
 
