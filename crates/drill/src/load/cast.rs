@@ -117,16 +117,25 @@ impl Cast {
         let template: Made<TemplateId> = make(&access, "/api/v1/templates", &json!({"source": source})).await?;
         let mut cast =
             Self { owner: owner.clone(), access, mark, user: user.id, template: template.id, games: Vec::new() };
-        for number in 0..games {
-            let name = format!("{} game {number}", cast.mark);
-            let body = json!({"name": name, "template": cast.template, "start": true});
-            let server: Made<ServerId> = make(&cast.access, "/api/v1/servers", &body).await?;
-            cast.games.push(Game { id: server.id, name });
-        }
-        for game in &cast.games {
-            cast.running(game.id).await?;
+        if let Err(error) = cast.start_games(games).await {
+            // It may be somebody's running installation: what was made before the failure goes, too.
+            let _ = cast.sweep().await;
+            return Err(error);
         }
         Ok(cast)
+    }
+
+    async fn start_games(&mut self, games: usize) -> Result<(), DrillError> {
+        for number in 0..games {
+            let name = format!("{} game {number}", self.mark);
+            let body = json!({"name": name, "template": self.template, "start": true});
+            let server: Made<ServerId> = make(&self.access, "/api/v1/servers", &body).await?;
+            self.games.push(Game { id: server.id, name });
+        }
+        for game in &self.games {
+            self.running(game.id).await?;
+        }
+        Ok(())
     }
 
     /// The load's own way to the API.

@@ -1,7 +1,7 @@
 //! `nodepanel stop`: ends the control plane; with `--all` the game servers too, also those that a control plane which
 //! has ended before left running.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use nodepanel_agent::{Agent, AgentConfig};
@@ -12,11 +12,9 @@ use super::{output, status::connect};
 use crate::{
     exit::{Exit, Refusal},
     local::DataDir,
+    role::agent::STOP_SERVERS,
     system::{SystemClock, SystemIds},
 };
-
-/// How long game servers may take to stop.
-const STOP_SERVERS: Duration = Duration::from_secs(80);
 
 /// Stops and waits for the end.
 pub async fn run(data_dir: &DataDir, all: bool, json: bool) -> anyhow::Result<Exit> {

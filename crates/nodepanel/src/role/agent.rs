@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long game servers may take to stop when everything is stopped.
-const STOP_SERVERS: Duration = Duration::from_secs(80);
+pub const STOP_SERVERS: Duration = Duration::from_secs(80);
 
 /// Runs the agent until it is asked to end; the games stay.
 pub fn run(data_dir: &DataDir) -> anyhow::Result<()> {
