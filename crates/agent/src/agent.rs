@@ -220,7 +220,7 @@ fn prepare(config: &AgentConfig, own_users: bool, ids: &dyn IdSource) -> Result<
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let db = Db::open(&home.layout.database(), users::first(ids, &map))?;
     let groups = if config.limits { Hierarchies::detect() } else { Hierarchies::none() };
-    let mut machine = Machine::read(own_users);
+    let mut machine = Machine::read(&groups, own_users);
     machine.warnings.extend(home.warning.clone());
     install::remove_stale_policy();
     Ok((home, db, groups, machine))

@@ -4,7 +4,10 @@ use std::fs;
 
 use nodepanel_types::Timestamp;
 
-use crate::stats::SocketDiagnosis;
+use crate::{
+    cgroup::{Hierarchies, TrafficCounter},
+    stats::SocketDiagnosis,
+};
 
 /// What does not change while the agent runs.
 #[derive(Debug, Clone)]
@@ -20,8 +23,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks at the machine, on which servers have users of their own or not. Blocks for a few reads.
-    pub fn read(own_users: bool) -> Self {
+    /// Looks at the machine, on which servers have these groups, and users of their own or not. Blocks for a few reads.
+    pub fn read(groups: &Hierarchies, own_users: bool) -> Self {
         let names = rustix::system::uname();
         let hostname = names.nodename().to_string_lossy().into_owned();
         let release = names.release().to_string_lossy().into_owned();
@@ -30,27 +33,29 @@ impl Machine {
             .map_or_else(|| format!("Linux {release}"), |distribution| format!("{distribution}, Linux {release}"));
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
         let booted_at = Timestamp::from_millis(boot_seconds(&stat).unwrap_or(0).saturating_mul(1_000));
-        let warnings = vec![traffic_warning(own_users)];
+        let warnings = traffic_warning(groups, own_users).into_iter().collect();
         Self { hostname, system, booted_at, warnings }
     }
 }
 
-/// What cannot be said of the traffic of servers.
-fn traffic_warning(own_users: bool) -> String {
-    if !own_users {
-        return "Network traffic of single servers is not measured, because they share the agent's user; it is shown as \
-                unknown. An agent that runs as root measures it."
-            .to_owned();
-    }
-    match SocketDiagnosis::open().and_then(|mut diagnosis| diagnosis.dump(&mut Vec::new())) {
-        Ok(()) => "Network traffic is measured for servers all of whose ports are TCP. The kernel does not count the \
-                   bytes of UDP by server: the traffic of servers with a UDP port is shown as unknown."
-            .to_owned(),
-        Err(error) => format!(
-            "Network traffic of single servers is not measured, because the kernel does not tell their connections \
-             ({error}); it is shown as unknown. The kernel modules inet_diag and tcp_diag may be missing."
-        ),
-    }
+/// What cannot be said of the traffic of servers, and why; `None` when all of it can.
+fn traffic_warning(groups: &Hierarchies, own_users: bool) -> Option<String> {
+    let cause = match TrafficCounter::attempt() {
+        Ok(()) if groups.carry_traffic() => return None,
+        Ok(()) => "there are no control groups of version 2 here that the agent may use".to_owned(),
+        Err(error) => format!("the kernel does not let the agent count packets ({error})"),
+    };
+    let remedy = "Run the agent as root, or with the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN, on a machine \
+                  with control groups of version 2.";
+    let sockets = || SocketDiagnosis::open().and_then(|mut diagnosis| diagnosis.dump(&mut Vec::new()));
+    Some(if own_users && sockets().is_ok() {
+        format!(
+            "Network traffic is measured only for servers all of whose ports are TCP, and shown as unknown for others: \
+             {cause}. {remedy}"
+        )
+    } else {
+        format!("Network traffic of single servers is not measured and shown as unknown: {cause}. {remedy}")
+    })
 }
 
 /// The kernel's random id of this boot; empty when it does not tell.
@@ -71,9 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_groups_the_warning_says_what_is_unknown_and_what_to_do() {
+        let machine = Machine::read(&Hierarchies::none(), false);
+        let warning = machine.warnings.first().unwrap();
+        assert!(warning.contains("not measured") && warning.contains("as root"), "{warning}");
+    }
+
+    #[test]
     fn names_and_boot_time_are_found() {
         assert_eq!(pretty_name("NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n"), Some("Debian GNU/Linux 12"));
         assert_eq!(boot_seconds("cpu 1\nbtime 1700000000\n"), Some(1_700_000_000));
-        assert!(!Machine::read(false).hostname.is_empty());
+        assert!(!Machine::read(&Hierarchies::none(), false).hostname.is_empty());
     }
 }

@@ -41,6 +41,8 @@ pub struct Hierarchies {
     pub(super) unified: Option<PathBuf>,
     /// Version 1: a controller and its base directory.
     pub(super) legacy: Vec<(Controller, PathBuf)>,
+    /// Version 2 beside version 1, without controllers: what traffic is counted on.
+    pub(super) beside: Option<PathBuf>,
     warning: Option<String>,
 }
 
@@ -68,12 +70,15 @@ impl Hierarchies {
                 Err(error) => problem = Some((mount.point.clone(), error)),
             }
         }
-        if found.legacy.is_empty()
-            && let Some(mount) = mounts.iter().find(|mount| mount.unified)
-        {
-            match make_base(&mount.point, &own_path(own, None)).and_then(|base| delegate(&base).map(|()| base)) {
-                Ok(base) => found.unified = Some(base),
-                Err(error) => problem = Some((mount.point.clone(), error)),
+        if let Some(mount) = mounts.iter().find(|mount| mount.unified) {
+            let base = make_base(&mount.point, &own_path(own, None));
+            if found.legacy.is_empty() {
+                match base.and_then(|base| delegate(&base).map(|()| base)) {
+                    Ok(base) => found.unified = Some(base),
+                    Err(error) => problem = Some((mount.point.clone(), error)),
+                }
+            } else {
+                found.beside = base.ok();
             }
         }
         found.warning = found.describe_problem(problem);
@@ -101,6 +106,11 @@ impl Hierarchies {
     /// What is weaker here than it could be, and what to do; `None` when every limit can be set.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    /// Whether there are groups whose traffic could be counted.
+    pub fn carry_traffic(&self) -> bool {
+        self.unified.is_some() || self.beside.is_some()
     }
 
     /// Whether groups can be made at all.

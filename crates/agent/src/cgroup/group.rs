@@ -8,7 +8,7 @@ use std::{
 
 use nodepanel_types::{ServerId, wire::Limits};
 
-use super::{Controller, Hierarchies};
+use super::{Controller, Hierarchies, TrafficCounter};
 
 /// The accounting period of processor limits, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
@@ -18,6 +18,7 @@ const CPU_PERIOD_US: u64 = 100_000;
 pub struct Group {
     unified: Option<PathBuf>,
     legacy: Vec<(Controller, PathBuf)>,
+    beside: Option<PathBuf>,
 }
 
 impl Group {
@@ -27,6 +28,7 @@ impl Group {
         hierarchies.is_usable().then(|| Self {
             unified: hierarchies.unified.as_ref().map(|base| base.join(&id)),
             legacy: hierarchies.legacy.iter().map(|(controller, base)| (*controller, base.join(&id))).collect(),
+            beside: hierarchies.beside.as_ref().map(|base| base.join(&id)),
         })
     }
 
@@ -37,7 +39,15 @@ impl Group {
         for directory in self.each() {
             fs::create_dir_all(directory)?;
         }
+        // Before there is a process, so that nothing of it is missed. Where it cannot be, the node's warnings say so.
+        drop(self.traffic());
         self.limit(limits)
+    }
+
+    /// The counter of its traffic, attached if need be; `None` where the kernel cannot count, or does not let us.
+    /// Blocks for some system calls.
+    pub fn traffic(&self) -> Option<TrafficCounter> {
+        TrafficCounter::of(self.unified.as_ref().or(self.beside.as_ref())?).ok()
     }
 
     /// Sets the limits; also those of a group with processes in it. Blocks.
@@ -86,10 +96,9 @@ impl Group {
 
     /// Sends SIGKILL to every process in the group. Blocks.
     pub fn kill(&self) {
-        if let Some(group) = &self.unified
-            && fs::write(group.join("cgroup.kill"), "1").is_ok()
-        {
-            return;
+        // Version 2 kills at one blow, where the kernel has it; a game of an earlier agent may be in version 1 alone.
+        for group in self.unified.iter().chain(&self.beside) {
+            let _ = fs::write(group.join("cgroup.kill"), "1");
         }
         for pid in self.pids() {
             if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
@@ -135,7 +144,7 @@ impl Group {
     }
 
     fn each(&self) -> impl Iterator<Item = &PathBuf> {
-        self.unified.iter().chain(self.legacy.iter().map(|(_, directory)| directory))
+        self.unified.iter().chain(self.legacy.iter().map(|(_, directory)| directory)).chain(&self.beside)
     }
 }
 

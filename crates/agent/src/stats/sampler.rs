@@ -1,6 +1,10 @@
 //! Takes a sample of every server that runs, once a second.
 
-use std::{collections::HashMap, path::PathBuf, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    time::Instant,
+};
 
 use nodepanel_types::{
     ServerId, Timestamp,
@@ -9,13 +13,9 @@ use nodepanel_types::{
     wire::ServerSample,
 };
 
-use super::{
-    Machine,
-    network::{Totals, Traffic},
-    tree,
-};
+use super::{Machine, network::Traffic, tree};
 use crate::{
-    cgroup::{Group, Reading, Sensor},
+    cgroup::{Group, Reading, Sensor, Totals, TrafficCounter},
     query::Players,
 };
 
@@ -30,7 +30,8 @@ pub struct Target {
     pub group: Option<Group>,
     /// The size of its directory, as far as known.
     pub disk_bytes: Option<u64>,
-    /// The user whose TCP connections are all of its traffic, when there is such a one.
+    /// The user whose TCP connections are all of its traffic, when there is such a one; asked where the group does not
+    /// count.
     pub traffic_of: Option<u32>,
     /// Who plays, when the game told lately.
     pub players: Option<Players>,
@@ -50,6 +51,7 @@ pub struct Sampler {
 struct Meter {
     run: Run,
     sensor: Option<Sensor>,
+    traffic: Option<TrafficCounter>,
     last: Option<(Instant, Reading)>,
     carried: Option<(Instant, Totals)>,
 }
@@ -70,19 +72,24 @@ impl Sampler {
     /// the machine.
     pub fn sample(&mut self, targets: &[Target], at: Timestamp) -> (NodeUsage, Vec<ServerSample>) {
         if self.meters.len() > targets.len() {
-            let known: std::collections::HashSet<_> = targets.iter().map(|target| target.server).collect();
+            let known: HashSet<_> = targets.iter().map(|target| target.server).collect();
             self.meters.retain(|server, _| known.contains(server));
         }
-        self.traffic.look(&targets.iter().filter_map(|target| target.traffic_of).collect());
-        let samples = targets.iter().map(|target| self.sample_one(target, at)).collect();
+        let mut users = HashSet::new();
+        for target in targets {
+            let meter = self.meters.entry(target.server).or_insert_with(|| Meter::new(target));
+            if meter.run != target.run {
+                *meter = Meter::new(target);
+            }
+            users.extend(target.traffic_of.filter(|_| meter.traffic.is_none()));
+        }
+        self.traffic.look(&users);
+        let samples = targets.iter().filter_map(|target| self.sample_one(target, at)).collect();
         (self.machine.usage(), samples)
     }
 
-    fn sample_one(&mut self, target: &Target, at: Timestamp) -> ServerSample {
-        let meter = self.meters.entry(target.server).or_insert_with(|| Meter::new(target));
-        if meter.run != target.run {
-            *meter = Meter::new(target);
-        }
+    fn sample_one(&mut self, target: &Target, at: Timestamp) -> Option<ServerSample> {
+        let meter = self.meters.get_mut(&target.server)?;
         let reading = match &meter.sensor {
             Some(sensor) => sensor.read(&mut self.buffer),
             None => tree::usage(target.run.pid, self.units),
@@ -96,7 +103,11 @@ impl Sampler {
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a percentage")]
             Some((used as f64 / wall as f64 * 100.0) as f32)
         });
-        let network = target.traffic_of.and_then(|uid| meter.rates(self.traffic.totals(uid)?));
+        let carried = match &meter.traffic {
+            Some(counter) => counter.totals().ok().map(|totals| (Instant::now(), totals)),
+            None => target.traffic_of.and_then(|uid| self.traffic.totals(uid)),
+        };
+        let network = carried.and_then(|carried| meter.rates(carried));
         let sample = Sample {
             at,
             cpu_percent,
@@ -108,13 +119,20 @@ impl Sampler {
             players: target.players.map(|players| players.online),
             players_max: target.players.and_then(|players| players.max),
         };
-        ServerSample { server: target.server, sample }
+        Some(ServerSample { server: target.server, sample })
     }
 }
 
 impl Meter {
     fn new(target: &Target) -> Self {
-        Self { run: target.run, sensor: target.group.as_ref().and_then(Group::sensor), last: None, carried: None }
+        let group = target.group.as_ref();
+        Self {
+            run: target.run,
+            sensor: group.and_then(Group::sensor),
+            traffic: group.and_then(Group::traffic),
+            last: None,
+            carried: None,
+        }
     }
 
     /// Bytes per second received and sent since the call before; `None` at the first.

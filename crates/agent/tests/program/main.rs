@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead as _, Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -70,8 +70,8 @@ fn agent(data_dir: &str, clock: Arc<dyn Clock>) -> io::Result<()> {
 
 /// A game: says that it is ready, repeats what it reads, ends at `stop` and crashes at `crash`. The behaviour `crash`
 /// crashes at once, `count` writes numbered lines all the time, `deaf` does not end at `stop`, `hog` takes memory
-/// until somebody ends it, `status` answers Minecraft's status ping at a
-/// port, and `echo` sends half of what it gets at a port back.
+/// until somebody ends it, `status` answers Minecraft's status ping at a port,
+/// and `echo` sends half of what it gets at a port back, by TCP and by UDP.
 fn game(behaviour: &[&str]) -> io::Result<()> {
     println!("ready to play as {} in {}", rustix::process::getuid().as_raw(), std::env::current_dir()?.display());
     match behaviour {
@@ -89,6 +89,8 @@ fn game(behaviour: &[&str]) -> io::Result<()> {
             let port = port.parse().map_err(io::Error::other)?;
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
             std::thread::spawn(move || echo(&listener));
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+            std::thread::spawn(move || echo_datagrams(&socket));
         }
         _ => {}
     }
@@ -123,6 +125,14 @@ fn echo(listener: &TcpListener) {
         let mut peer: TcpStream = peer;
         let mut block = [0; 10_000];
         while peer.read_exact(&mut block).is_ok() && peer.write_all(&block[..5_000]).is_ok() {}
+    }
+}
+
+fn echo_datagrams(socket: &UdpSocket) {
+    let mut block = [0; 10_000];
+    while let Ok((length, peer)) = socket.recv_from(&mut block) {
+        let half = block.get(..length / 2).unwrap_or_default();
+        let _ = socket.send_to(half, peer);
     }
 }
 

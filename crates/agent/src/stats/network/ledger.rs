@@ -3,15 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::message::TcpSocket;
-
-/// Bytes of a user since the ledger knows it. They only grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// Received.
-    pub received: u64,
-    /// Sent.
-    pub sent: u64,
-}
+use crate::cgroup::Totals;
 
 /// The sums, and where every socket stood when it was seen last.
 #[derive(Debug, Default)]

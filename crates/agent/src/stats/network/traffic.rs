@@ -2,7 +2,8 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use super::{Ledger, SocketDiagnosis, Totals, message::TcpSocket};
+use super::{Ledger, SocketDiagnosis, message::TcpSocket};
+use crate::cgroup::Totals;
 
 /// The traffic of some users.
 #[derive(Debug, Default)]
