@@ -15,7 +15,8 @@ let nodepanel;
 let browser;
 let server;
 before(async () => {
-  [nodepanel, browser] = await Promise.all([NodePanel.start(), openBrowser()]);
+  nodepanel = await NodePanel.start();
+  browser = await openBrowser();
   server = await nodepanel.serverRunning('Quiet', QUIET);
 });
 after(async () => {

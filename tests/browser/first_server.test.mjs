@@ -15,7 +15,8 @@ const INSTALLED_MS = FAST ? 60_000 : 240_000;
 let nodepanel;
 let browser;
 before(async () => {
-  [nodepanel, browser] = await Promise.all([NodePanel.start(), openBrowser()]);
+  nodepanel = await NodePanel.start();
+  browser = await openBrowser();
 });
 after(async () => {
   await browser?.close();

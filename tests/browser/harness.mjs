@@ -153,16 +153,14 @@ export class NodePanel {
     const api = await this.api();
     const templates = await api('GET', '/templates?limit=200');
     const template = templates.items.find(({ slug }) => slug === 'any-command');
+    return this.serverOf(template.id, name, { COMMAND: command, READY_TEXT: 'ready' });
+  }
+
+  /** Makes, installs and starts a server of a template with a port named `game`; returns it once it runs. */
+  async serverOf(template, name, variables = {}) {
+    const api = await this.api();
     const { node, address, port } = await freeAllocation(api);
-    const { id } = await api('POST', '/servers', {
-      name,
-      template: template.id,
-      node,
-      address,
-      ports: { game: port },
-      variables: { COMMAND: command, READY_TEXT: 'ready' },
-      start: true,
-    });
+    const { id } = await api('POST', '/servers', { name, template, node, address, ports: { game: port }, variables, start: true });
     return until(`${name} runs`, async () => {
       const server = await api('GET', `/servers/${id}`);
       return server.state === 'running' ? server : undefined;

@@ -14,7 +14,8 @@ const COUNTER = `/bin/sh -c 'echo ready; i=0; while :; do i=$((i+1)); echo "tick
 let nodepanel;
 let browser;
 before(async () => {
-  [nodepanel, browser] = await Promise.all([NodePanel.start(), openBrowser()]);
+  nodepanel = await NodePanel.start();
+  browser = await openBrowser();
 });
 after(async () => {
   await browser?.close();
