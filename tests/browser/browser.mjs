@@ -9,7 +9,7 @@ const ARGUMENTS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
 ];
-const ARTIFACTS = new URL('./artifacts/', import.meta.url);
+export const ARTIFACTS = new URL('./artifacts/', import.meta.url);
 
 export async function openBrowser() {
   return chromium.launch({ executablePath: process.env.NODEPANEL_CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
@@ -61,4 +61,31 @@ export async function watched(page, name, steps) {
     await keepPicture(page, name).catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Watches a page from now on for something to appear, or to go when `there` is false. Gives the function that waits for it
+ * and resolves with when it was, by the page's clock, in milliseconds since the epoch.
+ */
+export async function appearance(page, selector, there = true) {
+  const at = await page.evaluateHandle(
+    ([wanted, present]) => {
+      const appeared = new Promise((resolve) => {
+        const look = () => (document.querySelector(wanted) !== null) === present && (watcher.disconnect(), resolve(Date.now()));
+        const watcher = new MutationObserver(look);
+        watcher.observe(document.body, { childList: true, subtree: true, attributes: true });
+        look();
+      });
+      return { appeared };
+    },
+    [selector, there],
+  );
+  return async () => {
+    // What never comes must fail this step, not the whole run.
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${selector}: ${there ? 'not there' : 'still there'} after 30 s`)), 30_000);
+    });
+    return Promise.race([at.evaluate(({ appeared }) => appeared), late]).finally(() => clearTimeout(timer));
+  };
 }

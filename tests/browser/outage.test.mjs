@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { consoleText, openBrowser, openPage, showConsoleAsText, signIn, watched } from './browser.mjs';
+import { appearance, consoleText, openBrowser, openPage, showConsoleAsText, signIn, watched } from './browser.mjs';
 import { NodePanel, until } from './harness.mjs';
 
 const OUTAGE_MS = 30_000;
@@ -41,7 +41,7 @@ test('an outage of 30 seconds takes nothing from the page, the form or the conso
     await name.fill('Counter, but with a bet');
     const addresses = [page.url(), form.url()];
 
-    const banners = await Promise.all([page, form].map(bannerAppears));
+    const banners = await Promise.all([page, form].map((each) => appearance(each, '[data-testid="outage"]')));
     const cut = await nodepanel.cutOff();
     resume = cut.resume;
     for (const appeared of banners) {
@@ -101,24 +101,6 @@ test('a write made during an outage happens once, when it is over', async () => 
     await page.locator('header').getByText('Stopped', { exact: true }).waitFor({ timeout: 45_000 });
   }).finally(() => resume?.());
 });
-
-/** Watches for the banner from now on; gives the function that waits for it and says when it came, by the page's clock. */
-async function bannerAppears(page) {
-  const at = await page.evaluateHandle(() => {
-    const appeared = new Promise((resolve) => {
-      const look = () => document.querySelector('[data-testid="outage"]') && (watcher.disconnect(), resolve(Date.now()));
-      const watcher = new MutationObserver(look);
-      watcher.observe(document.body, { childList: true, subtree: true });
-      look();
-    });
-    return { appeared };
-  });
-  return async () => {
-    // What never comes must fail this step, not the whole run.
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('no banner within 15 s')), 15_000).unref());
-    return Promise.race([at.evaluate(({ appeared }) => appeared), late]);
-  };
-}
 
 /** Another tab of the same person. */
 async function openPageBeside(page) {

@@ -7,6 +7,7 @@ import createClient from 'openapi-fetch';
 import { Cell } from './cell';
 import { newKey } from './idempotency';
 import { OutageWatch } from './outage';
+import { Probe } from './probe';
 import type { paths } from './schema';
 import { Transport, type SendOptions } from './transport';
 import type { Answered } from './types';
@@ -20,6 +21,17 @@ export const transport = new Transport({
   fetch: (request) => fetch(request),
   outage,
   onSessionEnded: () => sessionEnded.set(true),
+});
+
+/** Who is signed in is known without asking any disk or node, and costs next to nothing. */
+export const probe = new Probe({
+  ask: (signal) => fetch('/api/v1/session', { signal, cache: 'no-store', redirect: 'manual' }),
+  outage,
+});
+
+window.addEventListener('online', () => probe.hurry());
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) probe.hurry();
 });
 
 export interface WriteOptions extends SendOptions {

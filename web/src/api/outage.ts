@@ -3,11 +3,12 @@
  * everything that waits to try again.
  *
  * ```text
- *   ok ──(an attempt stays silent 1.2 s, or fails)──▶ out ──(any answer from NodePanel)──▶ ok
+ *   ok ──(an attempt stays silent 1.2 s, or fails)──▶ out ──(an answer from NodePanel within 1.2 s)──▶ ok
  * ```
  *
  * Knows nothing of requests: it only collects reports. A sign of life wakes all who sleep, so that the page resumes as
- * one when NodePanel is back.
+ * one when NodePanel is back. While it is away one probe asks for everybody (`probe.ts`): a browser opens only six
+ * connections to one place, and in an outage whoever waits on one takes it from the others.
  */
 import { Cell } from './cell';
 import type { OutageCause } from './verdict';
@@ -16,9 +17,14 @@ export type Outage =
   | { is: 'ok'; lastOutage: { since: number; until: number } | null }
   | { is: 'out'; since: number; cause: OutageCause; tries: number };
 
+/** After this long without an answer the page says that it waits; an answer that took longer is no sign of health. */
+export const SILENCE_MS = 1_200;
+/** How long "it answers, but slowly" is truer than "it does not answer". */
+const SLOW_KNOWN_MS = 60_000;
+
 export class OutageWatch {
   readonly state = new Cell<Outage>({ is: 'ok', lastOutage: null });
-  readonly #sleepers = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
   readonly #now: () => number;
   #lastSign = -Infinity;
 
@@ -37,32 +43,57 @@ export class OutageWatch {
     const state = this.state.get();
     if (state.is === 'ok') return;
     this.state.set({ is: 'ok', lastOutage: { since: state.since, until: this.#lastSign } });
-    for (const wake of [...this.#sleepers]) wake();
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  /** NodePanel answered, `tookMs` after it was asked. */
+  answered(tookMs: number): void {
+    if (tookMs <= SILENCE_MS) this.signOfLife();
+    else if (this.state.get().is === 'out') this.report({ kind: 'slow', tookMs, at: this.#now() });
   }
 
   /** An attempt failed, or has been silent for too long. */
   report(cause: OutageCause): void {
     const state = this.state.get();
-    if (state.is === 'out') this.state.set({ ...state, cause, tries: state.tries + 1 });
-    else this.state.set({ is: 'out', since: this.#now(), cause, tries: 1 });
+    if (state.is === 'ok') {
+      this.state.set({ is: 'out', since: this.#now(), cause, tries: 1 });
+      return;
+    }
+    const known = state.cause;
+    const saysMore = known.kind === 'slow' && cause.kind === 'silent' && this.#now() - known.at < SLOW_KNOWN_MS;
+    this.state.set({ ...state, cause: saysMore ? known : cause, tries: state.tries + 1 });
   }
 
-  /** Waits for the time given, or for the next sign of life after an outage, whichever is first. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  /** Calls `run` when an outage ends. Returns what calls that off. */
+  onBack(run: () => void): () => void {
+    this.#waiting.add(run);
+    return () => this.#waiting.delete(run);
+  }
+
+  /**
+   * Waits for the time given, or for the next sign of life after an outage, whichever is first. Resolves with whether it
+   * was that. `deaf` waits for the time only.
+   */
+  sleep(ms: number, signal?: AbortSignal, deaf = false): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const done = (): void => {
+      const end = (): void => {
         clearTimeout(timer);
-        this.#sleepers.delete(done);
+        this.#waiting.delete(woken);
         signal?.removeEventListener('abort', aborted);
-        resolve();
+      };
+      const woken = (): void => {
+        end();
+        resolve(true);
       };
       const aborted = (): void => {
-        clearTimeout(timer);
-        this.#sleepers.delete(done);
+        end();
         reject(abortReason(signal));
       };
-      const timer = setTimeout(done, ms);
-      this.#sleepers.add(done);
+      const timer = setTimeout(() => {
+        end();
+        resolve(false);
+      }, ms);
+      if (!deaf) this.#waiting.add(woken);
       if (signal?.aborted) aborted();
       else signal?.addEventListener('abort', aborted, { once: true });
     });

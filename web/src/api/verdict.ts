@@ -10,6 +10,7 @@
  * ```
  */
 import { parseProblem } from './problem';
+import { retryAfterMs } from './retry_after';
 import type { Problem } from './types';
 
 /** Why nobody could answer. */
@@ -17,6 +18,8 @@ export type OutageCause =
   | { kind: 'offline' }
   | { kind: 'network' }
   | { kind: 'silent' }
+  /** It answers, but later than anybody can work with; `at` is when. */
+  | { kind: 'slow'; tookMs: number; at: number }
   | { kind: 'foreign'; status: number }
   | { kind: 'problem'; problem: Problem };
 
@@ -24,13 +27,16 @@ export type Verdict =
   | { is: 'answer'; problem: Problem | null }
   | { is: 'session-ended'; problem: Problem }
   | { is: 'busy'; afterMs: number }
-  | { is: 'later'; cause: OutageCause; afterMs: number | null; reached: boolean };
+  /** `afterMs` is what was asked for; `binding` when NodePanel itself asked, so that no sign of life may cut it short. */
+  | { is: 'later'; cause: OutageCause; afterMs: number | null; binding: boolean; reached: boolean };
 
 /** The parts of a response that the verdict depends on. */
 export interface Answer {
   status: number;
   contentType: string | null;
   body: string;
+  /** The header `Retry-After`. */
+  retryAfter: string | null;
   /** A redirect that was not followed: NodePanel's API never redirects. */
   redirect: boolean;
 }
@@ -45,12 +51,17 @@ const PASSING = new Set<string>([
 ]);
 
 const BUSY_POLL_MS = 300;
+/** What a proxy asks for is respected up to this: it knows less than NodePanel about when that will be back. */
+const FOREIGN_MOST_MS = 5_000;
 
-export function judge(answer: Answer): Verdict {
+/** `now` is in milliseconds since the epoch. */
+export function judge(answer: Answer, now: number): Verdict {
+  const asked = retryAfterMs(answer.retryAfter, now);
   const foreign: Verdict = {
     is: 'later',
     cause: { kind: 'foreign', status: answer.status },
-    afterMs: null,
+    afterMs: asked === null ? null : Math.min(asked, FOREIGN_MOST_MS),
+    binding: false,
     reached: false,
   };
   if (answer.redirect) return foreign;
@@ -61,12 +72,14 @@ export function judge(answer: Answer): Verdict {
   const problem = parseProblem(answer.contentType, answer.body);
   if (problem === null) return foreign;
   if (problem.code === 'session-ended') return { is: 'session-ended', problem };
-  if (problem.code === 'key-in-progress') return { is: 'busy', afterMs: retryAfterMs(problem) ?? BUSY_POLL_MS };
+  if (problem.code === 'key-in-progress') return { is: 'busy', afterMs: ownRetryAfterMs(problem) ?? asked ?? BUSY_POLL_MS };
   if (PASSING.has(problem.code)) {
     return {
       is: 'later',
       cause: { kind: 'problem', problem },
-      afterMs: retryAfterMs(problem),
+      afterMs: ownRetryAfterMs(problem) ?? asked,
+      // That no API server is ready is over as soon as one answers.
+      binding: problem.code !== 'not-ready',
       reached: problem.code === 'outcome-unknown',
     };
   }
@@ -82,6 +95,8 @@ export function explain(cause: OutageCause): string {
       return 'NodePanel cannot be reached from here.';
     case 'silent':
       return 'NodePanel does not answer.';
+    case 'slow':
+      return `NodePanel answers, but only after ${Math.round(cause.tookMs / 1_000)} seconds.`;
     case 'foreign':
       return cause.status === 401 || cause.status === 407
         ? `Something between this page and NodePanel asks for a sign-in of its own (status ${cause.status}). Your NodePanel session is untouched.`
@@ -91,7 +106,7 @@ export function explain(cause: OutageCause): string {
   }
 }
 
-function retryAfterMs(problem: Problem): number | null {
+function ownRetryAfterMs(problem: Problem): number | null {
   return typeof problem.retry_after_s === 'number' ? problem.retry_after_s * 1000 : null;
 }
 

@@ -25,3 +25,18 @@ it('stays bounded in a flood and keeps the newest', () => {
   expect(buffer.entries.length).toBeGreaterThanOrEqual(KEPT);
   expect(buffer.entries.at(-1)).toMatchObject({ line: { n: 100_000 } });
 });
+
+it('tells a reader that comes between two frames nothing twice', () => {
+  const frames: (() => void)[] = [];
+  const buffer = new ConsoleBuffer((run) => frames.push(run));
+  const first: number[] = [];
+  buffer.subscribe((fresh) => first.push(fresh.length));
+  buffer.push(lines(1, 3));
+  const seen = [...buffer.entries];
+  buffer.subscribe((fresh) => seen.push(...fresh));
+  frames.pop()?.();
+  buffer.push(lines(4, 1));
+  frames.pop()?.();
+  expect(seen.map((entry) => (entry.is === 'line' ? entry.line.n : 0))).toEqual([1, 2, 3, 4]);
+  expect(first).toEqual([3, 1]);
+});

@@ -32,13 +32,20 @@ export class ConsoleBuffer {
     this.#scheduled = true;
     this.#schedule(() => {
       this.#scheduled = false;
-      const fresh = this.#fresh;
-      this.#fresh = [];
-      for (const reader of [...this.#readers]) reader(fresh);
+      this.#tell();
     });
   }
 
+  #tell(): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    this.#fresh = [];
+    for (const reader of [...this.#readers]) reader(fresh);
+  }
+
+  /** Tells `reader` from now on; what came before is in `entries`, and is not told again. */
   subscribe(reader: (fresh: readonly Entry[]) => void): () => void {
+    this.#tell();
     this.#readers.add(reader);
     return () => this.#readers.delete(reader);
   }

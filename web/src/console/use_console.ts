@@ -17,11 +17,9 @@ export function useConsole(path: string): OpenConsole {
   const link = useRef<ConsoleLink | null>(null);
 
   useEffect(() => {
-    const opened = new ConsoleLink({ path, onEntries: (entries) => buffer.push(entries), onState: setState });
+    const opened = new ConsoleLink({ path, onEntries: (entries) => buffer.push(entries), onState: setState, isAway: () => outage.state.get().is === 'out' });
     link.current = opened;
-    const unsubscribe = outage.state.subscribe(() => {
-      if (outage.state.get().is === 'ok') opened.wake();
-    });
+    const unsubscribe = outage.onBack(() => opened.wake());
     return () => {
       link.current = null;
       unsubscribe();

@@ -38,17 +38,21 @@ class FakeSocket extends EventTarget {
 
 const line = (n: number): object => ({ n, t: 0, k: 'out', s: `line ${n}` });
 
+
+
 function open() {
+  const away = { now: false };
   const entries: Entry[] = [];
   const states: LinkState[] = [];
   const link = new ConsoleLink({
     path: '/api/v1/servers/1/console',
     onEntries: (fresh) => entries.push(...fresh),
     onState: (state) => states.push(state),
+    isAway: () => away.now,
     openSocket: (url) => new FakeSocket(url) as unknown as WebSocket,
   });
   const numbers = (): number[] => entries.flatMap((entry) => (entry.is === 'line' ? [entry.line.n] : []));
-  return { link, entries, states, numbers };
+  return { link, away, entries, states, numbers };
 }
 
 const socket = (index = -1): FakeSocket => {
@@ -156,5 +160,44 @@ describe('a command', () => {
     const problem = { type: 'x', code: 'state-forbids', title: 'No', status: 409, detail: 'It is stopped.' };
     socket().says({ failed: { key: command.key, problem } });
     await expect(typed).rejects.toThrow('It is stopped.');
+  });
+});
+
+describe('while NodePanel is away', () => {
+  it('hardly tries, and at once when it is back', async () => {
+    const { link, away } = open();
+    away.now = true;
+    for (let second = 0; second < 60; second += 1) {
+      if (socket().readyState !== 3) socket().breaks();
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    const tries = FakeSocket.made.length;
+    expect(tries).toBeLessThan(8);
+    away.now = false;
+    link.wake();
+    expect(FakeSocket.made).toHaveLength(tries + 1);
+  });
+
+  it('gives up what hangs since before: a connection that opens, and one that was open', async () => {
+    const { link } = open();
+    await vi.advanceTimersByTimeAsync(1_000);
+    link.wake();
+    await vi.advanceTimersByTimeAsync(300);
+    expect(FakeSocket.made).toHaveLength(2);
+    socket().says({ at: { first: 1, next: 2 } }, line(1));
+    await vi.advanceTimersByTimeAsync(2_000);
+    link.wake();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(FakeSocket.made).toHaveLength(3);
+    expect(socket().url).toContain('?after=1');
+  });
+
+  it('keeps a connection that beats', async () => {
+    const { link } = open();
+    socket().says({ at: { first: 1, next: 2 } }, line(1));
+    await vi.advanceTimersByTimeAsync(900);
+    link.wake();
+    await vi.advanceTimersByTimeAsync(900);
+    expect(FakeSocket.made).toHaveLength(1);
   });
 });

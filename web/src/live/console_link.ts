@@ -6,6 +6,9 @@
  *   connecting ──first message──▶ open ──(close, or nothing for 5 s)──▶ connecting (at once, then with back-off)
  * ```
  *
+ * While NodePanel is known to be away it hardly tries, because browsers make those who fail often wait; `wake` says that it
+ * is back.
+ *
  * Commands carry a key each and are sent again with it after a reconnection until their fate is known, so that a typed
  * line reaches the game once. Draws nothing.
  */
@@ -17,6 +20,12 @@ import type { ConsoleFrame, ConsoleLine, Gap } from '../api/types';
 export const FIRST_LINES = 1_000;
 const BEAT_GRACE_MS = 5_000;
 const OPEN_MS = 4_000;
+/** Consoles beat once a second; one that has been silent for longer when NodePanel is back died in the outage. */
+const BEAT_LATE_MS = 1_500;
+/** How long a connection that was begun before NodePanel came back may still take. */
+const AFTER_BACK_MS = 250;
+/** Between two tries while NodePanel is away, should nobody say that it is back. */
+const AWAY_MS = 15_000;
 
 export type LinkState =
   | { is: 'connecting'; since: number; firstTime: boolean }
@@ -33,6 +42,8 @@ export interface ConsoleLinkParts {
   path: string;
   onEntries: (entries: Entry[]) => void;
   onState: (state: LinkState) => void;
+  /** Whether NodePanel is known to be away. */
+  isAway?: () => boolean;
   openSocket?: (url: string) => WebSocket;
 }
 
@@ -53,6 +64,7 @@ export class ConsoleLink {
   #nodeLostAt: number | null = null;
   #node: { connected: boolean; reason: string | null } = { connected: true, reason: null };
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #heardAt = 0;
   /** When the present socket counts as lost unless something comes. */
   #patienceEnds = 0;
   #closed = false;
@@ -71,11 +83,15 @@ export class ConsoleLink {
     this.#socket?.close();
   }
 
-  /** Tries again now instead of after the back-off. */
+  /** NodePanel is back: tries now, and no longer on a connection that has been silent since before. */
   wake(): void {
-    if (this.#closed || this.#socket !== null) return;
+    if (this.#closed) return;
+    const socket = this.#socket;
     clearTimeout(this.#timer);
-    this.#connect();
+    if (socket === null) this.#connect();
+    else if (!this.#open) this.#watch(socket, AFTER_BACK_MS);
+    else if (Date.now() - this.#heardAt > BEAT_LATE_MS) this.#lost(socket);
+    else this.#watch(socket, BEAT_GRACE_MS);
   }
 
   /**
@@ -126,12 +142,19 @@ export class ConsoleLink {
     this.#lostAt ??= Date.now();
     this.#parts.onState({ is: 'connecting', since: this.#lostAt, firstTime: this.#last === null });
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#connect(), this.#attempt === 0 ? 0 : delayMs(this.#attempt, Math.random()));
+    this.#timer = setTimeout(() => this.#connect(), this.#pauseMs());
     this.#attempt += 1;
   }
 
+  #pauseMs(): number {
+    if (this.#attempt === 0) return 0;
+    const away = this.#parts.isAway?.() ?? false;
+    return away ? AWAY_MS * (0.75 + Math.random() / 2) : delayMs(this.#attempt, Math.random());
+  }
+
   #receive(text: string): void {
-    this.#patienceEnds = Date.now() + BEAT_GRACE_MS;
+    this.#heardAt = Date.now();
+    this.#patienceEnds = this.#heardAt + BEAT_GRACE_MS;
     const wasOpen = this.#open;
     this.#open = true;
     const entries: Entry[] = [];

@@ -6,27 +6,35 @@
  *   connecting ──hello──▶ open ──(end, error, or silence)──▶ connecting, at once the first time, then with back-off
  * ```
  *
+ * NodePanel sends something every second, if only a comment. A beat that is late is no reason to give the stream up, but one to ask (`onLate`) whether NodePanel is there at all.
+ *
  * Reads with `fetch`, not `EventSource`, because only so a 401 with `session-ended` can be told from a proxy's.
  */
 import { delayMs } from '../api/backoff';
-import type { OutageWatch } from '../api/outage';
-import { SILENCE_MS } from '../api/transport';
+import { SILENCE_MS, type OutageWatch } from '../api/outage';
+import { answerOf } from '../api/transport';
 import type { ApiEvent } from '../api/types';
 import { judge, type OutageCause } from '../api/verdict';
 import { SseParser } from './sse';
 
-/** A stream that has beaten before is dead after this long without a beat. */
+/** The stream says something every second; after this long without a byte it is late. */
+const BEAT_LATE_MS = 1_250;
+/** After this long it is dead. */
 const BEAT_GRACE_MS = 3_500;
-/** Any stream is asked for again after this long without a byte. */
-const IDLE_MS = 40_000;
 const ATTEMPT_MS = 6_000;
 /** After a stream broke, another API server answers at once if there is one: silence then says more, sooner. */
 const SILENCE_AFTER_LOSS_MS = 700;
+/** While NodePanel is known to be away, the probe asks; the stream tries only this often unless it is heard. */
+const AWAY_MS = 15_000;
+/** How long an attempt that began before the end of an outage may still take: its connection may be dead. */
+const AFTER_BACK_MS = 250;
 
 export interface EventStreamParts {
   outage: OutageWatch;
   onEvent: (event: ApiEvent) => void;
   onSessionEnded: () => void;
+  /** The stream has been silent for longer than it should. */
+  onLate: () => void;
 }
 
 /** Runs until `signal` aborts or the session ends. */
@@ -39,14 +47,19 @@ export async function runEventStream(parts: EventStreamParts, signal: AbortSigna
     if (result === 'was-open') attempt = 0;
     else parts.outage.report(result);
     // The first try after a lost stream is immediate: usually another API server answers it.
-    if (attempt > 0) await parts.outage.sleep(delayMs(attempt, Math.random()), signal).catch(() => undefined);
+    if (attempt > 0) await parts.outage.sleep(pauseMs(parts.outage, attempt), signal).catch(() => undefined);
   }
+}
+
+function pauseMs(outage: OutageWatch, attempt: number): number {
+  const away = outage.state.get().is === 'out' && attempt > 1;
+  return away ? AWAY_MS * (0.75 + Math.random() / 2) : delayMs(attempt, Math.random());
 }
 
 type End = 'was-open' | 'session-ended' | 'unwanted' | OutageCause;
 
 async function connectOnce(
-  { outage, onEvent, onSessionEnded }: EventStreamParts,
+  { outage, onEvent, onSessionEnded, onLate }: EventStreamParts,
   silenceMs: number,
   signal: AbortSignal,
 ): Promise<End> {
@@ -57,22 +70,32 @@ async function connectOnce(
     if (outage.lastSign < began) outage.report({ kind: 'silent' });
   }, silenceMs);
   let open = false;
-  let beats = false;
+  let late: ReturnType<typeof setTimeout> | undefined;
+  let heardAt = 0;
   const alive = (): void => {
+    heardAt = Date.now();
     outage.signOfLife();
     clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(), beats ? BEAT_GRACE_MS : IDLE_MS);
+    clearTimeout(late);
+    timer = setTimeout(() => abort.abort(), BEAT_GRACE_MS);
+    late = setTimeout(onLate, BEAT_LATE_MS);
   };
+  const stale = new AbortController();
+  const forgetBack = outage.onBack(() => {
+    if (Date.now() - heardAt < BEAT_LATE_MS) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => stale.abort(), AFTER_BACK_MS);
+  });
   try {
     const response = await fetch('/api/v1/events', {
       headers: { Accept: 'text/event-stream' },
       cache: 'no-store',
       redirect: 'manual',
-      signal: AbortSignal.any([signal, abort.signal]),
+      signal: AbortSignal.any([signal, abort.signal, stale.signal]),
     });
     const contentType = response.headers.get('content-type');
     if (!response.ok || response.body === null || !contentType?.startsWith('text/event-stream')) {
-      return await refusal(response, contentType, onSessionEnded);
+      return await refusal(response, onSessionEnded);
     }
     clearTimeout(silence);
     open = true;
@@ -81,9 +104,6 @@ async function connectOnce(
       event: (_, data) => {
         const event = parseEvent(data);
         if (event !== null) onEvent(event);
-      },
-      comment: () => {
-        beats = true;
       },
     });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -96,18 +116,19 @@ async function connectOnce(
   } catch {
     if (signal.aborted) return 'unwanted';
     // A stream that fell silent is opened again; only when that is not answered either is it an outage.
-    if (open) return 'was-open';
+    if (open || stale.signal.aborted) return 'was-open';
     if (abort.signal.aborted) return { kind: 'silent' };
     return { kind: navigator.onLine ? 'network' : 'offline' };
   } finally {
     clearTimeout(timer);
+    clearTimeout(late);
     clearTimeout(silence);
+    forgetBack();
   }
 }
 
-async function refusal(response: Response, contentType: string | null, onSessionEnded: () => void): Promise<End> {
-  const redirect = response.type === 'opaqueredirect';
-  const verdict = judge({ status: response.status, contentType, body: await response.text(), redirect });
+async function refusal(response: Response, onSessionEnded: () => void): Promise<End> {
+  const verdict = judge(answerOf(response, await response.text()), Date.now());
   if (verdict.is === 'session-ended') {
     onSessionEnded();
     return 'session-ended';

@@ -4,7 +4,7 @@ import { SseParser } from './sse';
 
 function read(pieces: string[]) {
   const seen: string[] = [];
-  const parser = new SseParser({ event: (type, data) => seen.push(`${type}=${data}`), comment: () => seen.push('beat') });
+  const parser = new SseParser({ event: (type, data) => seen.push(`${type}=${data}`) });
   for (const piece of pieces) parser.push(piece);
   return seen;
 }
@@ -14,7 +14,7 @@ it('joins events that arrive in pieces', () => {
 });
 
 it('tells comments from events', () => {
-  expect(read([': beat\n\n', 'data: x\n\n:\n'])).toEqual(['beat', 'message=x', 'beat']);
+  expect(read([': beat\n\n', 'data: x\n\n:\n'])).toEqual(['message=x']);
 });
 
 it('joins several data lines and accepts every line end', () => {

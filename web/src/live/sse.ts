@@ -1,8 +1,7 @@
-/** Reads `text/event-stream` bytes. Keeps comments apart, because they are the stream's heartbeat. Pure. */
+/** Reads `text/event-stream` bytes. Comments are the stream's heartbeat and say nothing. Pure. */
 
 export interface SseSink {
   event: (type: string, data: string) => void;
-  comment: () => void;
 }
 
 /** Feeds pieces of text as they arrive; a line may be cut anywhere. */
@@ -27,9 +26,7 @@ export class SseParser {
       if (this.#data.length > 0) this.#sink.event(this.#type || 'message', this.#data.join('\n'));
       this.#type = '';
       this.#data = [];
-    } else if (line.startsWith(':')) {
-      this.#sink.comment();
-    } else {
+    } else if (!line.startsWith(':')) {
       const colon = line.indexOf(':');
       const field = colon < 0 ? line : line.slice(0, colon);
       const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');

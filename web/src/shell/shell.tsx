@@ -7,7 +7,7 @@ import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
 import { useCell } from '../api/cell';
-import { outage, sessionEnded } from '../api/client';
+import { outage, probe, sessionEnded } from '../api/client';
 import { ProblemError } from '../api/problem';
 import { applyEvent, queries } from '../live/cache';
 import { runEventStream } from '../live/events';
@@ -36,7 +36,8 @@ export function Shell() {
   useEffect(() => {
     if (user === undefined || ended) return;
     const abort = new AbortController();
-    void runEventStream({ outage, onEvent: applyEvent, onSessionEnded: () => sessionEnded.set(true) }, abort.signal);
+    const parts = { outage, onEvent: applyEvent, onSessionEnded: () => sessionEnded.set(true), onLate: () => probe.suspect() };
+    void runEventStream(parts, abort.signal);
     return () => abort.abort();
   }, [user, ended]);
 

@@ -95,7 +95,7 @@ function undo(action: BulkAction, servers: readonly ServerView[]): void {
   const now = new Map(queryClient.getQueryData(queries.servers.queryKey)?.items.map((server) => [server.id, server]));
   const steps = servers.flatMap((before) => {
     const server = now.get(before.id) ?? before;
-    const back = undoOf(action, server);
+    const back = undoOf(action, server, before);
     return back === null ? [] : [{ server, back }];
   });
   const backs = new Map(steps.map(({ server, back }) => [server.id, back]));

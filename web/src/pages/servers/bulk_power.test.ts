@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import type { ServerView } from '../../api/types';
 import { canUndo, forAll, undoOf } from './bulk_power';
 
-function server(id: string, state: ServerView['state'], allowed: (keyof ServerView['actions'])[]): ServerView {
+function server(id: string, state: ServerView['state'], allowed: (keyof ServerView['actions'])[], since = '14:00'): ServerView {
   const action = (name: keyof ServerView['actions']) => ({ allowed: allowed.includes(name), reason: null });
   const actions = { start: action('start'), stop: action('stop'), restart: action('restart'), kill: action('kill') };
-  return { id, state, actions } as unknown as ServerView;
+  return { id, state, actions, since } as unknown as ServerView;
 }
 
 const running = server('a', 'running', ['stop', 'restart', 'kill']);
@@ -14,15 +14,17 @@ const stopping = server('b', 'stopping', ['restart', 'kill']);
 const stopped = server('c', 'stopped', ['start']);
 
 it('takes a stop back by what the state allows', () => {
-  expect(undoOf('stop', stopped)).toBe('start');
-  expect(undoOf('stop', stopping)).toBe('restart');
+  expect(undoOf('stop', stopped, running)).toBe('start');
+  expect(undoOf('stop', stopping, running)).toBe('restart');
+  // Its node has not yet told that it stops.
+  expect(undoOf('stop', running, running)).toBe('restart');
   // Somebody has started it again meanwhile: a restart would throw its players out.
-  expect(undoOf('stop', running)).toBeNull();
+  expect(undoOf('stop', server('a', 'running', ['stop', 'restart', 'kill'], '14:05'), running)).toBeNull();
 });
 
 it('takes a start back by a stop, and a restart not at all', () => {
-  expect(undoOf('start', running)).toBe('stop');
-  expect(undoOf('start', stopped)).toBeNull();
+  expect(undoOf('start', running, stopped)).toBe('stop');
+  expect(undoOf('start', stopped, stopped)).toBeNull();
   expect(canUndo('restart')).toBe(false);
 });
 

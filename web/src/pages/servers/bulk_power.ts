@@ -40,11 +40,16 @@ export function canUndo(action: BulkAction): boolean {
   return action !== 'restart';
 }
 
-/** What takes `action` back on a server as it is now; `null` when there is nothing left to take back. */
-export function undoOf(action: BulkAction, server: ServerView): PowerAction | null {
-  if (action === 'start') return server.actions.stop.allowed ? 'stop' : null;
+/**
+ * What takes `action` back on a server as it is `now`; `null` when there is nothing left to take back. `before` is what the
+ * action was answered with.
+ */
+export function undoOf(action: BulkAction, now: ServerView, before: ServerView): PowerAction | null {
+  if (action === 'start') return now.actions.stop.allowed ? 'stop' : null;
   if (action !== 'stop') return null;
-  // A server that is still stopping cannot be started, but it can be told to come back once it has stopped.
-  if (server.actions.start.allowed) return 'start';
-  return server.state === 'stopping' && server.actions.restart.allowed ? 'restart' : null;
+  // A server that is still stopping cannot be started, but it can be told to come back once it has stopped. So can one
+  // whose node has not begun to stop it yet; one that runs again since was started by somebody else.
+  if (now.actions.start.allowed) return 'start';
+  const notYet = now.state === 'running' && now.since === before.since;
+  return (now.state === 'stopping' || notYet) && now.actions.restart.allowed ? 'restart' : null;
 }

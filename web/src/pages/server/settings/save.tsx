@@ -1,22 +1,47 @@
 /** What all settings forms share: saving with the generation that the person saw, and what came of it. */
 import type { ReactNode } from 'react';
 
+import type { WriteOptions } from '../../../api/client';
 import * as api from '../../../api/endpoints';
+import { ProblemError } from '../../../api/problem';
 import type { ServerView, UpdateServer } from '../../../api/types';
 import { putServer } from '../../../live/cache';
 import { useAct, type Act } from '../../../ui/act';
 import { Button } from '../../../ui/button';
 import { Failure } from '../../../ui/failure';
 import { notify } from '../../../ui/notices';
+import { stillFits } from './conflict';
 
 export function useSave(server: ServerView, onSaved: () => void): Act<UpdateServer> {
-  return useAct((change: UpdateServer, options) => api.servers.update(server.id, change, options), {
+  return useAct((change: UpdateServer, options) => saveOver(server, change, options), {
     onDone: (view) => {
       putServer(view);
       onSaved();
       notify.done(`${view.name}: saved.${view.state === 'running' ? ' It takes effect at the next start.' : ''}`);
     },
   });
+}
+
+/** How often the server may have been changed while its change was on the way. */
+const TRIES = 3;
+
+/** Saves what was made of the server that the person `saw`; what others changed elsewhere meanwhile stays theirs. */
+async function saveOver(saw: ServerView, change: UpdateServer, { key, ...options }: WriteOptions): Promise<ServerView> {
+  let generation = change.generation ?? saw.generation;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      // Each attempt was refused before the next one is made, which is therefore another request with another key.
+      return await api.servers.update(saw.id, { ...change, generation }, attempt === 1 && key !== undefined ? { key, ...options } : options);
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.code !== 'changed' || attempt === TRIES) throw error;
+      const now = await api.servers.get(saw.id);
+      if (!stillFits(change, saw, now)) {
+        putServer(now);
+        throw error;
+      }
+      generation = now.generation;
+    }
+  }
 }
 
 interface SettingsFormProps {
@@ -34,7 +59,7 @@ interface SettingsFormProps {
 export function SettingsForm({ title, act, changed, mayChange, shown, onSubmit, onDiscard, children }: SettingsFormProps) {
   const reason = mayChange ? (changed ? null : 'Nothing is changed.') : 'You may not change these settings.';
   return (
-    <section className="card">
+    <section className="card" aria-label={title}>
       <h2>{title}</h2>
       <form
         className="form"

@@ -1,0 +1,191 @@
+// Drill 10: between the browser and NodePanel a proxy fails in every way that is known, while a form is half filled and a
+// console is open. The page, the form and the console stay; a banner says what is going on; what is clicked meanwhile
+// happens once; and all goes on by itself when NodePanel can be reached again.
+//
+// What happened is counted by the games themselves, in files that no part of NodePanel writes.
+//
+//   NODEPANEL_DRILL10_S       how long each fault lasts; short ones when left out, of different lengths
+//   NODEPANEL_DRILL10_REPEAT  how often each is tried
+//   NODEPANEL_DRILL10_JUDGE   set: the targets in time decide too, not only what people see
+//
+// `npm run drill10` sets the first and the last. Prints a table, and keeps the figures in artifacts/drill10.json.
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { ARTIFACTS, appearance, consoleText, openBrowser, openPage, showConsoleAsText, signIn, watched } from './browser.mjs';
+import { NodePanel, until } from './harness.mjs';
+import { FaultyProxy } from './proxy.mjs';
+
+const JUDGE = Boolean(process.env.NODEPANEL_DRILL10_JUDGE);
+const SECONDS = process.env.NODEPANEL_DRILL10_S === undefined ? null : Number(process.env.NODEPANEL_DRILL10_S);
+const REPEAT = Number(process.env.NODEPANEL_DRILL10_REPEAT ?? 1);
+/** The targets. Where time does not judge, what takes this many times as long is still a mistake and not a slow machine. */
+const BANNER_MS = 2_000;
+const RECOVERED_MS = 1_000;
+const SLACK = 10;
+
+const FAULTS = [
+  { fault: 'down', words: 'API down', seconds: 10, says: /cannot be reached/ },
+  { fault: 'html502', words: '502 HTML from a proxy', seconds: 3, says: /status 502/ },
+  { fault: 'html401', words: '401 HTML from a proxy', seconds: 3, says: /session is untouched/ },
+  { fault: 'json401', words: '401 JSON from a proxy', seconds: 3, says: /session is untouched/ },
+  { fault: 'silent', words: 'half-open TCP', seconds: 7, says: /does not answer/ },
+  { fault: 'slow', words: 'slow answers', seconds: 11, delayMs: SECONDS === null ? 8_000 : 20_000, says: /answers?, but only after|does not answer/ },
+];
+
+/** Counts for ever, writes down every line that it is told, and how often it was started. */
+const GAME = `/bin/sh -c 'echo run >> runs; echo ready; (i=0; while :; do i=$((i+1)); echo "tick $i"; sleep 0.1; done) & while read -r line; do echo "$line" >> heard; done'`;
+
+let nodepanel;
+let proxy;
+let browser;
+let api;
+before(async () => {
+  nodepanel = await NodePanel.start();
+  proxy = await FaultyProxy.start(nodepanel.url);
+  browser = await openBrowser();
+  api = await nodepanel.api();
+});
+after(async () => {
+  await browser?.close();
+  proxy?.close();
+  await nodepanel?.stop();
+});
+
+test('nothing between the browser and NodePanel takes the page, the form, the console or a click', async (t) => {
+  const counter = await nodepanel.serverRunning('Counter', GAME);
+  const worker = await nodepanel.serverRunning('Worker', GAME);
+  const { page: reader, mistakes } = await openPage(browser, proxy.url);
+  const editor = await reader.context().newPage();
+  editor.setDefaultTimeout(15_000);
+  const figures = [];
+  await watched(reader, 'drill10-console', () =>
+    watched(editor, 'drill10-form', async () => {
+      await signIn(reader);
+      await reader.goto(`/servers/${counter.id}`);
+      await showConsoleAsText(reader);
+      await editor.goto(`/servers/${worker.id}/settings`);
+      await editor.getByRole('heading', { name: 'General' }).waitFor();
+      for (let round = 1; round <= REPEAT; round += 1) {
+        for (const fault of FAULTS) figures.push(await drill({ ...fault, round, reader, editor, counter, worker }));
+      }
+    }),
+  );
+  assert.deepEqual(mistakes, []);
+  await report(t, figures);
+});
+
+async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, editor, counter, worker }) {
+  const pages = [reader, editor];
+  const lastsMs = (SECONDS ?? seconds) * 1_000;
+  const mark = `${fault}-${round}`;
+  const newName = `Worker ${mark}`;
+  const name = editor.getByLabel('Name', { exact: true });
+  const command = reader.getByLabel('Command', { exact: true });
+  const save = editor.getByRole('region', { name: 'General' }).getByRole('button', { name: 'Save' });
+  const restart = editor.getByRole('button', { name: 'Restart', exact: true });
+
+  await until(`all is well before ${mark}`, async () => (ticks(await consoleText(reader)).length > 2 && (await banners(pages)) === 0 ? true : undefined));
+  await until('the worker runs', async () => ((await api('GET', `/servers/${worker.id}`)).state === 'running' ? true : undefined));
+  await until('the button knows', async () => ((await restart.getAttribute('aria-disabled')) === 'true' ? undefined : true));
+  const runs = await lines(worker, 'runs');
+  const { generation } = await api('GET', `/servers/${worker.id}`);
+  await name.fill(newName);
+  await command.fill(`half a comm ${mark}`);
+  const addresses = pages.map((page) => page.url());
+  const stays = async () => {
+    assert.deepEqual(pages.map((page) => page.url()), addresses, 'the page is where it was');
+    assert.equal(await reader.getByLabel('Password').count(), 0, 'no sign-in page');
+    assert.equal(await editor.getByLabel('Password').count(), 0, 'no sign-in page');
+    assert.equal(await name.inputValue(), newName, 'the form is kept');
+    assert.ok(ticks(await consoleText(reader)).includes(last), 'the console is kept');
+  };
+  const last = ticks(await consoleText(reader)).at(-1);
+
+  const appeared = await Promise.all(pages.map((page) => appearance(page, '[data-testid="outage"]')));
+  const began = await proxy.become(fault, { delayMs });
+  // One click before the page can know, one after.
+  await restart.click();
+  const bannerMs = Math.max(...(await Promise.all(appeared.map((each) => each())))) - began;
+  assert.match(await editor.getByTestId('outage').innerText(), /game servers go on/);
+  await command.fill(`say ${mark}`);
+  await reader.keyboard.press('Enter');
+  await command.fill(`half a comm ${mark}`);
+  await save.dblclick();
+  let said = '';
+  do {
+    await stays();
+    assert.equal(await command.inputValue(), `half a comm ${mark}`, 'what is half typed is kept');
+    said += await editor.getByTestId('outage').innerText({ timeout: 1_000 }).catch(() => '');
+    await editor.waitForTimeout(250);
+  } while (Date.now() - began < lastsMs);
+  assert.match(said, says, 'the banner says what is so');
+
+  const gone = await Promise.all(pages.map((page) => appearance(page, '[data-testid="outage"]', false)));
+  const live = await appearance(reader, '.link-state[data-tone="good"]');
+  const ended = await proxy.become('ok');
+  const recoveredMs = Math.max(...(await Promise.all(gone.map((each) => each())))) - ended;
+  const consoleMs = Math.max(0, (await live()) - ended);
+
+  await until('the click on Save has come through', async () => ((await api('GET', `/servers/${worker.id}`)).name === newName ? true : undefined));
+  await until('the click on Restart has come through', async () => ((await lines(worker, 'runs')).length > runs.length ? true : undefined));
+  await until('the command has come through', async () => ((await lines(counter, 'heard')).includes(`say ${mark}`) ? true : undefined));
+  await until('the form knows that it is saved', async () => ((await save.getAttribute('aria-disabled')) === 'true' && (await save.getAttribute('aria-busy')) === null ? true : undefined));
+  await until('the console goes on', async () => ((ticks(await consoleText(reader)).at(-1) ?? 0) > last + lastsMs / 200 ? true : undefined));
+  await stays();
+  const seen = ticks(await consoleText(reader));
+  const gaps = seen.flatMap((tick, index) => (index > 0 && tick !== seen[index - 1] + 1 ? [`${seen[index - 1]} to ${tick}`] : []));
+  const effects = {
+    // A restart and a changed name are one generation each.
+    restarts: (await lines(worker, 'runs')).length - runs.length,
+    changes: (await api('GET', `/servers/${worker.id}`)).generation - generation,
+    commands: (await lines(counter, 'heard')).filter((line) => line === `say ${mark}`).length,
+  };
+  assert.deepEqual(effects, { restarts: 1, changes: 2, commands: 1 }, `every click has one effect (${words})`);
+  assert.deepEqual(gaps, [], `the console has no gap (${words})`);
+  const times = JUDGE ? 1 : SLACK;
+  assert.ok(bannerMs <= BANNER_MS * times, `${words}: the banner came after ${bannerMs} ms`);
+  assert.ok(recoveredMs <= RECOVERED_MS * times, `${words}: recovered after ${recoveredMs} ms`);
+  return { fault: words, lasted_s: lastsMs / 1_000, banner_ms: bannerMs, recovered_ms: recoveredMs, console_live_ms: consoleMs, clicks: 3, effects: 3, console_gaps: gaps.length };
+}
+
+async function report(t, figures) {
+  const results = FAULTS.map(({ words }) => {
+    const of = figures.filter(({ fault }) => fault === words);
+    const spread = (key) => {
+      const sorted = of.map((each) => each[key]).sort((a, b) => a - b);
+      return { p50: sorted[Math.floor(sorted.length / 2)], max: sorted.at(-1) };
+    };
+    const sum = (key) => of.reduce((total, each) => total + each[key], 0);
+    return {
+      fault: words, times: of.length, lasted_s: of[0].lasted_s, banner_ms: spread('banner_ms'), recovered_ms: spread('recovered_ms'),
+      console_live_ms: spread('console_live_ms'), clicks: sum('clicks'), effects: sum('effects'), console_gaps: sum('console_gaps'),
+    };
+  });
+  const cell = ({ p50, max }) => (p50 === max ? String(max) : `${p50} / ${max}`);
+  const rows = [
+    ['fault', 'lasted', 'banner (<= 2000 ms)', 'recovered (<= 1000 ms)', 'console live', 'clicks = effects', 'gaps'],
+    ...results.map((row) => [row.fault, `${row.lasted_s} s`, cell(row.banner_ms), cell(row.recovered_ms), cell(row.console_live_ms), `${row.clicks} = ${row.effects}`, String(row.console_gaps)]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  t.diagnostic(`p50 / max in ms, load average ${loadavg().map((load) => load.toFixed(1)).join(' ')}`);
+  for (const row of rows) t.diagnostic(row.map((text, column) => text.padEnd(widths[column])).join('  '));
+  await mkdir(ARTIFACTS, { recursive: true });
+  await writeFile(new URL('drill10.json', ARTIFACTS), `${JSON.stringify({ load: loadavg(), results }, null, 2)}\n`);
+}
+
+const ticks = (text) => [...text.matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
+
+async function banners(pages) {
+  const counts = await Promise.all(pages.map((page) => page.getByTestId('outage').count()));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** What a game has written into a file of its directory. */
+async function lines(server, file) {
+  const text = await readFile(join(nodepanel.dataDir, 'agent', 'servers', server.id, 'files', file), 'utf8').catch(() => '');
+  return text.split('\n').filter(Boolean);
+}
