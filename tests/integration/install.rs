@@ -65,3 +65,43 @@ fn the_keeper_tells_systemd_that_it_is_ready_and_lives() {
     listen("STOPPING=1");
     wait_for("the end of the keeper", PATIENCE, || keeper.try_wait().unwrap());
 }
+
+#[test]
+fn what_a_package_is_given_is_what_an_installation_has() {
+    let place = Place::new();
+    let units = place.directory().join("units");
+    fs::create_dir_all(&units).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = command(&place.data_dir()).arg("install").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let bin = place.directory().to_str().unwrap();
+    run(&["--no-start", "--unit-dir", units.to_str().unwrap(), "--bin-dir", bin]);
+    let printed = run(&["--print", "--json", "--bin-dir", bin]);
+    let printed: std::collections::BTreeMap<String, String> = serde_json::from_slice(&printed).unwrap();
+    assert_eq!(printed.len(), 2);
+    for (name, text) in printed {
+        assert_eq!(fs::read_to_string(units.join(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_package_prepares_the_data_directory_and_leaves_a_configuration_of_the_operator() {
+    let place = Place::new();
+    let file = place.directory().join("nodepanel.toml");
+    fs::write(&file, "[api]\nservers = 3\n").unwrap();
+    let prepare = || {
+        let mut install = command(&place.data_dir());
+        install.args(["install", "--prepare", "--config-file"]).arg(&file);
+        assert!(install.status().unwrap().success());
+    };
+    let config = place.data_dir().join("nodepanel.toml");
+    prepare();
+    prepare();
+    assert_eq!(fs::read_link(&config).unwrap(), file);
+    fs::remove_file(&config).unwrap();
+    fs::write(&config, "# mine\n").unwrap();
+    prepare();
+    assert_eq!(fs::read_to_string(&config).unwrap(), "# mine\n");
+}

@@ -9,6 +9,7 @@ mod generate;
 mod lint;
 mod machine;
 mod npm;
+mod package;
 mod panel;
 mod step;
 mod test;
@@ -40,6 +41,8 @@ enum Command {
     Generate(generate::Options),
     /// Run the benchmarks and print their figures
     Bench(bench::Options),
+    /// Build the Debian package
+    Package(package::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Lint => lint::run(&workspace),
         Command::Generate(options) => generate::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Package(options) => package::run(&workspace, &options),
     }
 }
 

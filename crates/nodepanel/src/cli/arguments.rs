@@ -12,9 +12,10 @@ use crate::exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "nodepanel", version, after_help = Exit::TABLE, propagate_version = true)]
 pub struct CommandLine {
-    /// The installation's data directory
-    #[arg(long, global = true, default_value = "./data", env = "NODEPANEL_DATA_DIR", value_name = "DIR")]
-    pub data_dir: PathBuf,
+    /// The installation's data directory; where it is left out, ./data if there is one, else that of the Debian package if
+    /// it is installed
+    #[arg(long, global = true, env = "NODEPANEL_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Where the panel and the API listen; the configuration's when left out
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
@@ -181,6 +182,12 @@ pub struct Install {
     /// Only print the units
     #[arg(long)]
     pub print: bool,
+    /// Only make the data directory: a package has put the program and the units into their places
+    #[arg(long, conflicts_with_all = ["print", "unit_dir", "bin_dir", "no_copy"])]
+    pub prepare: bool,
+    /// Have the data directory's configuration be this file, unless it has one
+    #[arg(long, value_name = "FILE", requires = "prepare")]
+    pub config_file: Option<PathBuf>,
     #[arg(long)]
     pub json: bool,
 }

@@ -55,7 +55,7 @@ pub fn run(line: CommandLine) -> ExitCode {
 }
 
 fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
-    let data_dir = DataDir::named(&line.data_dir)?;
+    let data_dir = DataDir::named(&line.data_dir.unwrap_or_else(DataDir::usual))?;
     // What only prints needs no configuration, and must work where there is none.
     match &line.command {
         Command::Completions { shell } => {

@@ -8,6 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 
+/// The data directory of the Debian package, and the file that is there when it is installed.
+const PACKAGED: (&str, &str) = ("/var/lib/nodepanel", "/etc/nodepanel/nodepanel.toml");
+
 /// A data directory, absolute.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
@@ -16,6 +19,13 @@ impl DataDir {
     /// The directory as it was named, made absolute; it need not exist.
     pub fn named(path: &Path) -> anyhow::Result<Self> {
         std::path::absolute(path).map(Self).with_context(|| format!("{} is no usable path", path.display()))
+    }
+
+    /// Where it is when nobody names it: `./data`, or, where there is none, that of an installed package.
+    pub fn usual() -> PathBuf {
+        let here = PathBuf::from("data");
+        let (packaged, installed) = PACKAGED;
+        if !here.exists() && Path::new(installed).exists() { packaged.into() } else { here }
     }
 
     /// Makes the directory when there is none, readable for its owner only.

@@ -1,10 +1,13 @@
 //! `nodepanel install`: has systemd start NodePanel at boot and keep it.
+//!
+//! The Debian package does the same with the same units, which it asks for with `--print --json`; its scripts leave the
+//! data directory to `--prepare`, and enabling and starting to Debian's own tools, which know the administrator's wishes.
 
 mod units;
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -18,9 +21,16 @@ use crate::{
 
 /// Installs: the program, the units, and (where systemd runs) their start.
 pub fn run(data_dir: &DataDir, listen: Option<std::net::SocketAddr>, arguments: &Install) -> anyhow::Result<Exit> {
+    if arguments.prepare {
+        return prepare(data_dir, arguments);
+    }
     let program = program(arguments)?;
     let places = Places { program: &program, data_dir: data_dir.path(), listen };
     let units = units::all(&places);
+    if arguments.print && arguments.json {
+        output::json(&std::collections::BTreeMap::from(units))?;
+        return Ok(Exit::Done);
+    }
     if arguments.print {
         for (name, text) in &units {
             output::line(format_args!("# {name}\n{text}"))?;
@@ -56,6 +66,21 @@ pub fn run(data_dir: &DataDir, listen: Option<std::net::SocketAddr>, arguments: 
         output::line(format_args!(
             "Start it, now and at every boot: systemctl daemon-reload && systemctl enable --now {SERVICE} {SERVERS}"
         ))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes the data directory, and lets it have the configuration that is kept elsewhere.
+fn prepare(data_dir: &DataDir, arguments: &Install) -> anyhow::Result<Exit> {
+    data_dir.create()?;
+    let link = data_dir.config();
+    // What is there is the operator's, whatever it is.
+    if let Some(file) = arguments.config_file.as_ref().filter(|_| link.symlink_metadata().is_err()) {
+        let file = std::path::absolute(file)?;
+        symlink(&file, &link).map_err(|error| denied(&link, &error))?;
+    }
+    if arguments.json {
+        output::json(&serde_json::json!({"data_dir": data_dir.path(), "config": link}))?;
     }
     Ok(Exit::Done)
 }
