@@ -1,0 +1,137 @@
+#!/bin/sh
+# Runs in the virtual machine at each boot. First: installs the package, starts a game, and takes away what keeps it, in
+# every way that systemd knows. Then somebody presses the reset button; and at the second boot everything must be back.
+# Prints what it finds, and as table rows what took how long.
+. /usr/local/lib/checks.sh
+phase=/srv/phase
+
+# A row of the table: what, the target in words, and how long it took in hundredths of a second.
+row() { printf 'row|%s|%s|%d.%02d s\n' "$1" "$2" "$(($3 / 100))" "$(($3 % 100))"; }
+
+# Does something, waits until a condition holds, and prints how long that took as a row.
+takes() {
+  doing=$1 condition=$2
+  shift 2
+  begun=$(centiseconds)
+  check "$doing" "$@"
+  check "$doing, and all is as it should be" until_so "$condition"
+  row "$doing" "it happens" "$(($(centiseconds) - begun))"
+}
+
+keeper() { systemctl show --property=MainPID --value nodepanel.service; }
+state() { nodepanel server show "$1" --json 2>/dev/null | sed -n 's/^ *"state": "\(.*\)",$/\1/p' | head -n 1; }
+is_state() { [ "$(state "$1")" = "$2" ]; }
+runs() { is_state game running; }
+answers() { nodepanel server list --json >/dev/null 2>&1; }
+# In the game's own directory it writes, at each start, the seconds since boot.
+told() { find /var/lib/nodepanel -name starts -type f -exec cat {} +; }
+starts() { told | wc -l; }
+game() { cat /sys/fs/cgroup/nodepanel/*/cgroup.procs 2>/dev/null | head -n 1; }
+alive() { [ -n "$running" ] && [ "$(game)" = "$running" ]; }
+everything() { ready 7 && answers && runs && alive; }
+other_keeper() { [ "$(keeper)" != "$before" ] && [ "$(keeper)" != 0 ] && everything; }
+kill_keeper() { before=$(keeper) && kill -9 "$before"; }
+processes() { nodepanel status --json 2>/dev/null | sed -n 's/^ *"pid": \([0-9]*\),$/\1/p'; }
+# None is left but the supervisor, which becomes its successor, and the game's own keeper.
+other_workers() {
+  left=0
+  for pid in $(processes); do
+    case " $before " in *" $pid "*) left=$((left + 1)) ;; esac
+  done
+  [ "$left" -le 2 ] && everything
+}
+restart() { before=$(keeper) && systemctl restart nodepanel; }
+reload() { before=$(processes | tr '\n' ' ') && systemctl reload nodepanel; }
+again() { before=$(processes | tr '\n' ' ') && dpkg --install /root/nodepanel.deb; }
+stopped() { [ "$(keeper)" = 0 ] && ! nodepanel status >/dev/null 2>&1; }
+settled() { # No move is being proven any more; a move is refused until then.
+  sleep 15
+}
+
+first() {
+  echo "guest: Debian $(cat /etc/debian_version), Linux $(uname -r), $(nproc) processors"
+  check "the package is installed" dpkg --install /root/nodepanel.deb
+  check "the units are enabled" systemctl --quiet is-enabled nodepanel.service nodepanel-servers.service
+  check "everything is ready" until_so ready 6
+  make game --start --set "COMMAND=sh -c 'cut -d . -f 1,2 /proc/uptime >>starts; echo ready; while read -r line; do :; done'"
+  make idle --set "COMMAND=sh -c 'echo ready; while read -r line; do :; done'"
+  check "a game server runs" until_so runs
+  running=$(game)
+  nodepanel doctor
+  settled
+  takes "kill -9 of the keeper: systemd starts it again" other_keeper kill_keeper
+  takes "systemctl restart nodepanel" other_keeper restart
+  settled
+  takes "systemctl reload nodepanel: every worker replaced" other_workers reload
+  settled
+  takes "dpkg --install of the next package: every worker replaced" other_workers again
+  settled
+  takes "systemctl stop nodepanel: the control plane ends" stopped systemctl stop nodepanel
+  check "the game goes on without a control plane" alive
+  takes "systemctl start nodepanel: the game is taken up" everything systemctl start nodepanel
+  check "the game was started once in all of this" [ "$(starts)" = 1 ]
+  nodepanel status
+  nodepanel status --history
+  journalctl --unit nodepanel --no-pager --output short-monotonic | tail -n 40
+  echo second >"$phase"
+  sync "$phase"
+  echo "guest: press reset"
+  sleep 600
+}
+
+second() {
+  # What is back when, in hundredths of a second since the kernel began; looked at again and again.
+  supervisor='' api='' agent='' server=''
+  for _ in $(seq 300); do
+    status=$(nodepanel status --json 2>/dev/null)
+    now=$(centiseconds)
+    is_ready() { echo "$status" | grep -A 3 "\"name\": \"$1\"" | grep -q '"state": "ready"'; }
+    [ -n "$supervisor" ] || ! is_ready supervisor || supervisor=$now
+    [ -n "$api" ] || ! { is_ready api-1 && is_ready api-2; } || api=$now
+    [ -n "$agent" ] || ! is_ready agent || agent=$now
+    [ -n "$agent" ] && [ -n "$api" ] && runs && server=$(centiseconds) && break
+    sleep 0.2
+  done
+  unit=$(($(systemctl show --property=ExecMainStartTimestampMonotonic --value nodepanel.service) / 10000))
+  game=$(told | tail -n 1 | cut -d ' ' -f 1 | tr -d .)
+  check "the supervisor is back" [ -n "$supervisor" ]
+  check "both API servers are back" [ -n "$api" ]
+  check "the agent is back" [ -n "$agent" ]
+  check "the game server runs again" [ -n "$server" ]
+  check "it was started once more" [ "$(starts)" = 2 ]
+  check "a server that was stopped stays so" is_state idle offline
+  row "reset: systemd starts the keeper" "it happens" "$unit"
+  row "reset: the supervisor answers" "it happens" "$supervisor"
+  row "reset: the agent is ready" "it happens" "$agent"
+  row "reset: the API servers are ready" "it happens" "$api"
+  row "reset: the game's process is there" "it happens" "$game"
+  row "reset: the panel shows it running" "it happens" "$server"
+  # Looked at in steps, so the agent may have been ready a little before it was seen to be.
+  after=$((game > agent ? game - agent : 0))
+  row "the game's process after its agent" "<= 5 s" "$after"
+  check "the game's process is there 5 s after its agent" [ "$after" -le 500 ]
+  sleep 5
+  nodepanel status
+  nodepanel status --history
+  nodepanel doctor
+  journalctl --boot --unit nodepanel --no-pager --output short-monotonic
+  cat /var/lib/nodepanel/logs/supervisor.log | tail -n 40
+
+  running=$(game)
+  check "the package is removed" dpkg --remove nodepanel
+  check "its game server has ended" [ -z "$(game)" ]
+  check "the data stays" test -s /var/lib/nodepanel/store/store.db
+  check "the package is installed again" dpkg --install /root/nodepanel.deb
+  check "the game server comes back with it" until_so runs
+  check "the package is purged" dpkg --purge nodepanel
+  check "the configuration is gone" test ! -e /etc/nodepanel/nodepanel.toml
+  check "the data still stays" test -s /var/lib/nodepanel/store/store.db
+  [ "$failed" = 0 ] && echo "guest: every check held"
+  poweroff -f
+}
+
+ip link set lo up
+if [ -e "$phase" ]; then second; else
+  first
+  poweroff -f
+fi
