@@ -98,16 +98,21 @@ const routes = [
   ['POST', /^\/keys$/, (_, body) => { const key = { id: randomUUID(), user: '', name: body.name, prefix: 'np_91bc', created_at: world.iso() }; keys.push(key); return ok({ key, token: `np_91bc${randomUUID().replaceAll('-', '')}` }, 201); }],
   ['DELETE', /^\/keys\/([^/]+)$/, ([id]) => { keys.splice(keys.findIndex((key) => key.id === id), 1); return { status: 204 }; }],
   ['GET', /^\/components$/, () => ok({ as_of: world.iso(), stale_reason: null, components: [
-    { name: 'supervisor', role: 'supervisor', pid: 812, state: 'ready', started_at: world.iso(Date.now() - 8e8), restarts: 0, last_recovery_ms: null, last_exit: null, detail: null },
-    { name: 'api-1', role: 'api', pid: 1411, state: 'ready', started_at: world.iso(Date.now() - 4e5), restarts: 2, last_recovery_ms: 184, last_exit: 'was ended by SIGKILL', detail: null },
-    { name: 'api-2', role: 'api', pid: null, state: 'backing_off', started_at: world.iso(Date.now() - 4e3), restarts: 9, last_recovery_ms: 201, last_exit: 'ended with exit code 101', detail: 'Started again in 4 s.' },
-    { name: 'agent', role: 'agent', pid: 830, state: 'degraded', started_at: world.iso(Date.now() - 8e8), restarts: 1, last_recovery_ms: 96, last_exit: 'was ended by SIGKILL', detail: 'It does not run as root: every game server runs as the same user.' },
+    { name: 'supervisor', role: 'supervisor', pid: 812, state: 'ready', started_at: world.iso(Date.now() - 8e8), restarts: 0, last_recovery_ms: null, last_exit: null, detail: null, supervision: supervision('keeper', null) },
+    { name: 'api-1', role: 'api', pid: 1411, state: 'ready', started_at: world.iso(Date.now() - 4e5), restarts: 2, last_recovery_ms: 184, last_exit: 'was ended by SIGKILL', detail: null, supervision: supervision('supervisor', 184) },
+    { name: 'api-2', role: 'api', pid: null, state: 'backing_off', started_at: world.iso(Date.now() - 4e3), restarts: 9, last_recovery_ms: 201, last_exit: 'ended with exit code 101', detail: 'Started again in 4 s.', supervision: supervision('supervisor', 201) },
+    { name: 'agent', role: 'agent', pid: 830, state: 'degraded', started_at: world.iso(Date.now() - 8e8), restarts: 1, last_recovery_ms: 96, last_exit: 'was ended by SIGKILL', detail: 'It does not run as root: every game server runs as the same user.', supervision: supervision('supervisor', 96) },
   ] })],
   ['GET', /^\/overview$/, () => ok({ warnings: [
     { level: 'error', text: 'Node fra-2 does not answer since 14:02. Its 3 servers are shown as last known, and go on if the machine does.' },
     { level: 'warning', text: 'The agent on local does not run as root, so games are not separated from each other. Start NodePanel as root, or accept this on a machine of your own.' },
   ], nodes: 3, nodes_online: 1, servers: world.servers.size, servers_running: 6, users: world.users.length })],
 ];
+
+function supervision(restarted_by, took_ms) {
+  const proof = took_ms === null ? null : { at: world.iso(Date.now() - 4e5), occasion: 'fault', why: 'was killed by SIGKILL', took_ms, observed_by: 'supervisor' };
+  return { restarted_by, at_boot: { kind: 'enabled', unit: 'nodepanel.service' }, proof, doubts: proof ? [] : ['supervisor was never seen to come back.'] };
+}
 
 function withServer(id, answer) {
   const server = world.servers.get(id);

@@ -15,7 +15,7 @@ use crate::{
     sockets::Sockets,
     wire::{
         Channel, ChannelError, Peer,
-        protocol::{BuildState, FromSupervisor, Recovery, ToSupervisor},
+        protocol::{BuildState, FromSupervisor, Recovery, ToSupervisor, with_keeper},
     },
 };
 
@@ -87,7 +87,7 @@ impl Control {
     /// The state of every component: the supervisor, the workers, and what they keep.
     pub async fn status(&mut self) -> Result<Vec<Component>, ControlError> {
         match self.ask(&ToSupervisor::Status).await? {
-            FromSupervisor::Status { components } => Ok(components),
+            FromSupervisor::Status { components, keeper } => Ok(with_keeper(components, keeper)),
             _ => Err(ControlError::Gone),
         }
     }
@@ -98,6 +98,13 @@ impl Control {
             FromSupervisor::Recoveries { recoveries } => Ok(recoveries),
             _ => Err(ControlError::Gone),
         }
+    }
+
+    /// Says that the calling process keeps this supervisor.
+    pub async fn keeping(&mut self) -> Result<(), ControlError> {
+        // A supervisor of an earlier version does not answer what it does not know, and need not.
+        self.channel.send(&ToSupervisor::Keeping, &[]).await?;
+        Ok(())
     }
 
     /// Has one worker replaced; returns when that has begun.

@@ -20,6 +20,7 @@ pub mod process;
 pub mod record;
 pub mod recoveries;
 pub mod run_dir;
+pub mod service;
 pub mod sockets;
 pub mod supervisor;
 pub mod wire;

@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nodepanel_types::component::ComponentState;
+use nodepanel_types::component::{ComponentState, Occasion};
 
 use crate::{
     plan::Timing,
@@ -52,6 +52,8 @@ pub enum Input {
         why: String,
         /// How long ago, when that is known.
         ago: Option<Duration>,
+        /// The machine ended with it.
+        with_host: bool,
     },
     /// The process could not be started, and why.
     StartFailed(String),
@@ -88,7 +90,7 @@ pub enum Action {
     Kill,
     /// The worker ended without being asked to; the sentence says how and what follows.
     Lost(String),
-    /// It is ready again after it was lost.
+    /// It is ready again after it was lost, or replaced as somebody had asked.
     Recovered(Comeback),
 }
 
@@ -101,6 +103,8 @@ pub struct Comeback {
     pub took: Option<Duration>,
     /// Starts that it took.
     pub tries: u32,
+    /// What it came back from.
+    pub occasion: Occasion,
 }
 
 /// Where the worker is in its life.
@@ -189,6 +193,8 @@ pub struct Lifecycle {
     last_alive: Option<Instant>,
     /// The loss that is not yet made good.
     loss: Option<Loss>,
+    /// When the process before this one made place as it was asked to, until this one is ready.
+    replaced: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -196,6 +202,23 @@ struct Loss {
     at: Option<Instant>,
     why: String,
     tries: u32,
+    occasion: Occasion,
+}
+
+impl Loss {
+    const fn fault(at: Instant) -> Self {
+        Self { at: Some(at), why: String::new(), tries: 0, occasion: Occasion::Fault }
+    }
+}
+
+/// The comeback of a worker that made place `since` then because somebody had asked for it.
+fn planned(now: Instant, since: Instant) -> Action {
+    Action::Recovered(Comeback {
+        why: "was asked to make place for a fresh process".to_owned(),
+        took: Some(now.saturating_duration_since(since)),
+        tries: 1,
+        occasion: Occasion::Planned,
+    })
 }
 
 impl Lifecycle {
@@ -210,6 +233,7 @@ impl Lifecycle {
             ready_at: None,
             last_alive: None,
             loss: None,
+            replaced: None,
         }
     }
 
@@ -270,7 +294,7 @@ impl Lifecycle {
         match input {
             Input::Start => self.start_if_waiting(now),
             Input::Adopted { ready, age } => self.adopt(now, ready, age),
-            Input::Lost { why, ago } => self.lost_unseen(now, why, ago),
+            Input::Lost { why, ago, with_host } => self.lost_unseen(now, why, ago, with_host),
             Input::StartFailed(why) => self.lost(now, now, why),
             Input::Connected => {
                 self.last_alive = self.is_running().then_some(now);
@@ -388,10 +412,13 @@ impl Lifecycle {
             _ => return Vec::new(),
         }
         self.phase = Phase::Serving;
-        let Some(loss) = self.loss.take() else { return Vec::new() };
+        let replaced = self.replaced.take();
+        let Some(loss) = self.loss.take() else {
+            return replaced.map(|since| planned(now, since)).into_iter().collect();
+        };
         let took = loss.at.map(|at| now.saturating_duration_since(at));
         self.past.last_recovery = took.or(self.past.last_recovery);
-        vec![Action::Recovered(Comeback { why: loss.why, took, tries: loss.tries })]
+        vec![Action::Recovered(Comeback { why: loss.why, took, tries: loss.tries, occasion: loss.occasion })]
     }
 
     fn ended(&mut self, now: Instant, ending: Ending) -> Vec<Action> {
@@ -412,6 +439,7 @@ impl Lifecycle {
             Then::Restart => {
                 self.past.last_exit = Some(format!("{ending} when it was restarted"));
                 self.lives.clear();
+                self.replaced = Some(now);
                 self.start(now)
             }
             Then::Recover { because } => {
@@ -433,7 +461,8 @@ impl Lifecycle {
         let sentence = format!("{why} after {}; {}", in_words(ran_for), decision.reason);
         self.past.restarts = self.past.restarts.saturating_add(1);
         self.past.last_exit = Some(why.clone());
-        let loss = self.loss.get_or_insert(Loss { at: Some(since), why: String::new(), tries: 0 });
+        self.replaced = None;
+        let loss = self.loss.get_or_insert(Loss::fault(since));
         loss.why = why;
         self.forget_process();
         let mut actions = vec![Action::Lost(sentence.clone())];
@@ -445,17 +474,18 @@ impl Lifecycle {
         actions
     }
 
-    fn lost_unseen(&mut self, now: Instant, why: String, ago: Option<Duration>) -> Vec<Action> {
+    fn lost_unseen(&mut self, now: Instant, why: String, ago: Option<Duration>, with_host: bool) -> Vec<Action> {
         self.past.restarts = self.past.restarts.saturating_add(1);
         self.past.last_exit = Some(why.clone());
-        self.loss = Some(Loss { at: ago.and_then(|ago| now.checked_sub(ago)), why, tries: 0 });
+        let occasion = if with_host { Occasion::Boot } else { Occasion::Fault };
+        self.loss = Some(Loss { at: ago.and_then(|ago| now.checked_sub(ago)), why, tries: 0, occasion });
         Vec::new()
     }
 
     /// A process that misses a deadline cannot be asked politely.
     fn end_hard(&mut self, now: Instant, because: String) -> Vec<Action> {
         let since = self.last_alive.filter(|_| self.ready_at.is_some()).unwrap_or(now);
-        self.loss.get_or_insert(Loss { at: Some(since), why: because.clone(), tries: 0 });
+        self.loss.get_or_insert(Loss { why: because.clone(), ..Loss::fault(since) });
         self.phase =
             Phase::Ending { step: Step::Kill, until: now + Duration::from_secs(1), then: Then::Recover { because } };
         vec![Action::Examine, Action::Kill]
@@ -463,6 +493,7 @@ impl Lifecycle {
 
     fn stop(&mut self, now: Instant) -> Vec<Action> {
         self.loss = None;
+        self.replaced = None;
         match &mut self.phase {
             Phase::Ending { then, .. } => {
                 *then = Then::Stop;

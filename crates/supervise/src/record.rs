@@ -28,6 +28,12 @@ pub struct Record {
     pub supervisor: ProcessRecord,
     /// Its workers.
     pub workers: Vec<ProcessRecord>,
+    /// Who keeps the supervisor, when somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<ProcessRecord>,
+    /// The boot of the machine in which this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
 }
 
 /// The state of one process, or of its absence.
@@ -73,7 +79,13 @@ impl ProcessRecord {
 impl Record {
     /// The record of an installation where nothing ever ran.
     pub fn empty() -> Self {
-        Self { version: VERSION, supervisor: ProcessRecord::empty("supervisor", Role::Supervisor), workers: Vec::new() }
+        Self {
+            version: VERSION,
+            supervisor: ProcessRecord::empty("supervisor", Role::Supervisor),
+            workers: Vec::new(),
+            keeper: None,
+            boot_id: None,
+        }
     }
 
     /// Reads the record of a run directory; an empty one where there is none.

@@ -89,6 +89,8 @@ mod tests {
             why: "was killed by SIGKILL".to_owned(),
             took_ms: Some(3),
             tries: 1,
+            occasion: None,
+            observed_by: None,
         }
     }
 

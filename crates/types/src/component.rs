@@ -1,14 +1,19 @@
 //! Our own processes: what the supervisor says of them.
 
+mod supervision;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::supervision::{AtBoot, Observer, Occasion, Proof, Restarter, Supervision};
 use crate::{Millis, Timestamp};
 
 /// What a process of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// Stands in for init: starts the supervisor again, and holds the listening sockets meanwhile.
+    Keeper,
     /// Holds the listening sockets; starts, watches and replaces the others.
     Supervisor,
     /// Answers HTTP, serves the panel, links to agents, reconciles.
@@ -25,6 +30,7 @@ impl Role {
     /// The role's name on the command line and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Keeper => "keeper",
             Self::Supervisor => "supervisor",
             Self::Api => "api",
             Self::Status => "status",
@@ -73,4 +79,7 @@ pub struct Component {
     pub last_exit: Option<String>,
     /// What it has to say about its state, for example why it is degraded.
     pub detail: Option<String>,
+    /// Who starts it again, and when that was last seen to work.
+    #[serde(default)]
+    pub supervision: Supervision,
 }

@@ -2,7 +2,7 @@
 
 use nodepanel_types::{
     Millis, ServerId, Timestamp,
-    component::{Component, ComponentState, Role},
+    component::{Component, ComponentState, Role, Supervision},
 };
 
 /// A keeper and its history.
@@ -33,6 +33,7 @@ impl Keeper {
             last_recovery_ms: self.last_recovery_ms,
             last_exit: self.last_exit.clone(),
             detail: Some(format!("keeps the game server \u{201c}{name}\u{201d}")),
+            supervision: Supervision::default(),
         }
     }
 }

@@ -31,7 +31,7 @@ pub async fn once(scene: &Scene) -> Result<Vec<Duration>, DrillError> {
 
 /// Names and processes of the workers that run.
 fn workers(components: &[Component]) -> Vec<(String, u32)> {
-    let worker = |component: &&Component| !matches!(component.role, Role::Supervisor | Role::Shim);
+    let worker = |component: &&Component| !matches!(component.role, Role::Keeper | Role::Supervisor | Role::Shim);
     let name = |component: &Component| Some((component.name.clone(), component.pid?));
     components.iter().filter(worker).filter_map(name).collect()
 }

@@ -106,7 +106,7 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
 async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: arguments::Remote) -> anyhow::Result<Exit> {
     match command {
         Command::Status { history: true, json } => status::history(data_dir, json).await,
-        Command::Status { history: false, json } => status::run(data_dir, json).await,
+        Command::Status { history: false, json } => status::run(data_dir, config, json).await,
         Command::Stop { all, json } => stop::run(data_dir, all, json).await,
         Command::Doctor { json } => doctor::run(data_dir, config, json).await,
         Command::Agent { command } => agent::run(data_dir, &command),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use nodepanel_backbone::LinkAddress;
+use nodepanel_types::Millis;
 use serde::Deserialize;
 
 /// The configuration cannot be used; nothing was started with it.
@@ -45,6 +46,8 @@ pub struct Config {
     pub api: Api,
     /// What our own processes may hold before they are replaced.
     pub ceilings: Ceilings,
+    /// How long it counts that a process of ours was seen to come back.
+    pub proofs: Proofs,
 }
 
 /// The panel and the API.
@@ -112,6 +115,27 @@ pub struct Ceilings {
     pub agent_mib: Option<u32>,
 }
 
+/// How long it counts that a process of ours was seen to come back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proofs {
+    /// In days, 1 to 365: `status`, `doctor` and the panel warn of what was not seen to come back for longer.
+    pub max_age_days: u16,
+}
+
+impl Default for Proofs {
+    fn default() -> Self {
+        Self { max_age_days: 7 }
+    }
+}
+
+impl Proofs {
+    /// The same in milliseconds.
+    pub fn max_age(&self) -> Millis {
+        Millis::from(self.max_age_days) * 24 * 60 * 60 * 1_000
+    }
+}
+
 /// Less than this no process of ours can work with.
 const LEAST_CEILING_MIB: u32 = 64;
 
@@ -138,6 +162,9 @@ impl Config {
             if let Some(mib) = mib.filter(|mib| *mib < LEAST_CEILING_MIB) {
                 return Err(format!("ceilings.{name} is {mib}; it must be {LEAST_CEILING_MIB} at least."));
             }
+        }
+        if !(1..=365).contains(&config.proofs.max_age_days) {
+            return Err(format!("proofs.max_age_days is {}; it must be 1 to 365.", config.proofs.max_age_days));
         }
         if config.link.listen == Some(config.http.listen) {
             return Err("link.listen and http.listen are the same address; give each its own port.".to_owned());
@@ -183,6 +210,7 @@ mod tests {
         assert!(Config::parse("[api]\nservers = 0\n[games]\nenabled = false\n").unwrap_err().contains("nothing"));
         assert!(Config::parse("[http]\nlisten = \"localhost\"\n").is_err());
         assert!(Config::parse("[ceilings]\nagent_mib = 3\n").unwrap_err().contains("64 at least"));
+        assert!(Config::parse("[proofs]\nmax_age_days = 0\n").unwrap_err().contains("1 to 365"));
         let same = "[http]\nlisten = \"127.0.0.1:80\"\n[link]\nlisten = \"127.0.0.1:80\"\n";
         assert!(Config::parse(same).unwrap_err().contains("own port"));
     }

@@ -5,7 +5,7 @@ mod data_dir;
 mod logging;
 mod notify;
 
-pub use config::Config;
+pub use config::{Config, Proofs};
 pub use data_dir::DataDir;
 pub use logging::log_to_stderr;
 pub use notify::Notifier;

@@ -11,12 +11,15 @@ use nodepanel_supervise::worker::Worker;
 use nodepanel_types::{Timestamp, clock::Clock, component::Component};
 use tokio::sync::Notify;
 
+use crate::local::Proofs;
+
 /// How often the supervisor is asked.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The newest word of the supervisor.
 pub struct Components {
     clock: Arc<dyn Clock>,
+    proofs: Proofs,
     known: Mutex<(Timestamp, Vec<Component>, Option<String>)>,
     /// Woken when the processes changed.
     pub changed: Notify,
@@ -24,10 +27,14 @@ pub struct Components {
 
 impl Components {
     /// Asks through `worker` for ever.
-    pub fn follow(worker: Worker, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn follow(worker: Worker, clock: Arc<dyn Clock>, proofs: Proofs) -> Arc<Self> {
         let never = Some("The supervisor has not been asked yet.".to_owned());
-        let components =
-            Arc::new(Self { known: Mutex::new((clock.now(), Vec::new(), never)), clock, changed: Notify::new() });
+        let components = Arc::new(Self {
+            known: Mutex::new((clock.now(), Vec::new(), never)),
+            clock,
+            proofs,
+            changed: Notify::new(),
+        });
         let asking = Arc::clone(&components);
         tokio::spawn(async move {
             loop {
@@ -59,7 +66,10 @@ impl Components {
 
 impl Platform for Components {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let (as_of, components, stale) = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (now, max_age) = (self.clock.now(), self.proofs.max_age());
+        let components = components.into_iter().map(|component| component.doubted(now, max_age)).collect();
+        (as_of, components, stale)
     }
 }
 

@@ -99,7 +99,7 @@ fn ceilings(role: Role, config: &Config) -> Ceilings {
     let memory = match role {
         Role::Api => configured(config.ceilings.api_mib).unwrap_or_else(|| (total / 4).max(1024 * MIB)),
         Role::Agent => configured(config.ceilings.agent_mib).unwrap_or_else(|| (total / 8).max(512 * MIB)),
-        Role::Status | Role::Supervisor | Role::Shim => 128 * MIB,
+        Role::Keeper | Role::Status | Role::Supervisor | Role::Shim => 128 * MIB,
     };
     // Workers inherit the limit; at the limit itself nothing could be opened to say so.
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.map(|limit| limit / 10 * 9);

@@ -64,6 +64,7 @@ impl Keeper {
         loop {
             if let Ok(mut control) = Control::connect(&self.plan.data_dir).await
                 && control.status().await.is_ok()
+                && control.keeping().await.is_ok()
             {
                 return Ok(());
             }
@@ -184,6 +185,22 @@ pub(super) async fn ask_to_stop(data_dir: PathBuf, servers: bool) {
         }
         sleep(RETRY).await;
     }
+}
+
+/// Tells the next supervisor who keeps it, as soon as it can be told; gives up when it never answers.
+pub(super) async fn introduce(data_dir: PathBuf) {
+    let introduced = async {
+        loop {
+            if let Ok(mut control) = Control::connect(&data_dir).await
+                && control.keeping().await.is_ok()
+            {
+                return;
+            }
+            sleep(RETRY).await;
+        }
+    };
+    // One that fails is started again, and told then.
+    let _ = timeout(FIRST_ANSWER, introduced).await;
 }
 
 /// What the supervisor has written since the log had this length, the end of it.

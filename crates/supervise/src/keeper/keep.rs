@@ -11,7 +11,10 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Keeper, KeeperError, begin::ask_to_stop};
+use super::{
+    Keeper, KeeperError,
+    begin::{ask_to_stop, introduce},
+};
 use crate::{
     policy::{Backoff, Life, decide},
     process::{Ending, Process, Signal, reap_orphans},
@@ -55,6 +58,7 @@ impl Keeper {
                         return Ok(());
                     }
                     born = Instant::now();
+                    tokio::spawn(introduce(self.plan.data_dir.clone()));
                     if asked {
                         tokio::spawn(ask_to_stop(self.plan.data_dir.clone(), self.plan.stop_servers));
                     }

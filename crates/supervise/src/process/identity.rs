@@ -2,11 +2,14 @@
 //!
 //! A pid alone is reused by the kernel within minutes on a busy host; the three together never are.
 
-use std::{fs, io};
+use std::{fs, io, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::ProcessError;
+
+/// What Linux calls a tick towards programs, on every processor that we run on (`sysconf(_SC_CLK_TCK)`).
+const TICKS_PER_SECOND: u64 = 100;
 
 /// Names one process for as long as the host exists; stored in state files so that a later process of ours can find
 /// it again.
@@ -50,6 +53,11 @@ impl Identity {
 }
 
 impl Identity {
+    /// How long after the host's boot it was started.
+    pub const fn since_boot(&self) -> Duration {
+        Duration::from_millis(self.start_ticks.saturating_mul(1_000 / TICKS_PER_SECOND))
+    }
+
     /// Whether the process that this names still runs: one that has ended and waits to be reaped does not.
     pub fn is_running(&self) -> Result<bool, ProcessError> {
         if !self.exists()? {

@@ -12,7 +12,7 @@ use std::{
 use nodepanel_types::{
     Timestamp,
     clock::Clock,
-    component::{Component, ComponentState, Role},
+    component::{Component, ComponentState, Occasion, Restarter, Role},
 };
 use tokio::{
     sync::mpsc,
@@ -25,6 +25,7 @@ use super::{
     SuperviseError,
     connections::{ConnectionId, Connections, Outgoing},
     examine::examine,
+    overseer::{Found, Overseer, since_boot},
     recorder::Recorder,
     requests::Stopping,
     slot::{Slot, millis},
@@ -67,6 +68,10 @@ pub(super) enum Event {
     Disconnected { id: ConnectionId },
     /// A process ended.
     Ended { slot: usize, generation: u64, ending: Ending },
+    /// Whoever keeps this supervisor has ended.
+    KeeperEnded { pid: u32 },
+    /// It was found out who starts whoever is at the top here.
+    Overseen { pid: u32, found: Found },
     /// The installed build was looked at.
     Examined { asker: Option<ConnectionId>, outcome: Result<Print, String> },
     /// The system's sign that another build or configuration is there.
@@ -113,6 +118,8 @@ pub(super) struct Supervisor {
     pub(super) next_round: Instant,
     /// Builds and the moves between them.
     pub(super) moving: Option<Moving>,
+    /// Who keeps this supervisor, and who starts that.
+    pub(super) overseer: Overseer,
     /// Who takes this supervisor's place as soon as possible.
     pub(super) successor: Option<PathBuf>,
     pub(super) _lock: InstallationLock,
@@ -190,6 +197,9 @@ impl Supervisor {
         self.acceptor.abort();
         self.own.identity = None;
         self.own.ready = false;
+        if self.successor.is_none() {
+            self.overseer.leave();
+        }
         self.save();
         self.recorder.finish().await;
         match self.successor {
@@ -224,6 +234,8 @@ impl Supervisor {
                 self.held_against_build(index, ending);
                 self.step(index, Input::Ended(ending));
             }
+            Event::KeeperEnded { pid } => self.keeper_ended(pid),
+            Event::Overseen { pid, found } => self.overseen(pid, found),
             Event::Examined { asker, outcome } => self.examined(asker, outcome),
             Event::Hangup => {
                 info!("SIGHUP: moving to what is installed");
@@ -277,11 +289,13 @@ impl Supervisor {
                 Action::Lost(sentence) => warn!(component.name = name, "{name} {sentence}"),
                 Action::Recovered(comeback) => {
                     let took_ms = comeback.took.map(millis);
+                    let took_ms = took_ms.or_else(|| (comeback.occasion == Occasion::Boot).then(since_boot));
                     info!(component.name = name, recovery.took_ms = took_ms, "{name} is back; it {}", comeback.why);
-                    let what = slot.examined.take().map_or_else(
-                        || "started again".to_owned(),
-                        |kept| format!("started again; what it did before is kept in {kept}"),
-                    );
+                    let what = match (slot.examined.take(), comeback.occasion) {
+                        (Some(kept), _) => format!("started again; what it did before is kept in {kept}"),
+                        (None, Occasion::Planned) => "replaced as it was asked for".to_owned(),
+                        (None, _) => "started again".to_owned(),
+                    };
                     self.recorder.append(Recovery {
                         at: self.clock.now(),
                         component: name,
@@ -289,6 +303,8 @@ impl Supervisor {
                         why: comeback.why,
                         took_ms,
                         tries: comeback.tries,
+                        occasion: Some(comeback.occasion),
+                        observed_by: None,
                     });
                 }
             }
@@ -371,6 +387,7 @@ impl Supervisor {
         self.expire_stop(now);
         if now >= self.next_round {
             self.next_round = now + ROUND;
+            self.look_who_oversees(now);
             self.weigh(now);
             if std::process::id() == 1 {
                 reap_orphans(
@@ -414,8 +431,13 @@ impl Supervisor {
             last_recovery_ms: self.own.last_recovery_ms,
             last_exit: self.own.last_exit.clone(),
             detail: None,
+            supervision: self.supervision(&self.own.name, self.restarter()),
         };
-        let workers = self.slots.iter().flat_map(|slot| std::iter::once(slot.component()).chain(slot.children.clone()));
+        let workers = self.slots.iter().flat_map(|slot| {
+            let mut worker = slot.component();
+            worker.supervision = self.supervision(&slot.spec.name, Restarter::Supervisor);
+            std::iter::once(worker).chain(slot.children.iter().map(|child| self.supervised_child(child)))
+        });
         std::iter::once(own).chain(workers).collect()
     }
 
@@ -446,7 +468,13 @@ impl Supervisor {
 
     fn save(&mut self) {
         let workers = self.slots.iter().map(Slot::record).collect();
-        self.recorder.save(Record { supervisor: self.own.clone(), workers, ..Record::empty() });
+        self.recorder.save(Record {
+            supervisor: self.own.clone(),
+            workers,
+            keeper: self.overseer.record(),
+            boot_id: self.overseer.boot_id.clone(),
+            ..Record::empty()
+        });
     }
 }
 

@@ -6,6 +6,7 @@
 mod connections;
 mod core;
 mod examine;
+mod overseer;
 mod recorder;
 mod requests;
 mod slot;

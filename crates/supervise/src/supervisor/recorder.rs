@@ -1,6 +1,14 @@
 //! Writes what must outlive the supervisor, on a thread of its own: a disk that is slow or full delays no restart.
 
-use std::{collections::VecDeque, fs, io, path::PathBuf, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs, io,
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use nodepanel_types::component::Proof;
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -34,19 +42,22 @@ pub(super) struct Recorder {
     finished: oneshot::Receiver<()>,
     saved: Option<Record>,
     recoveries: VecDeque<Recovery>,
+    /// The newest proof of each component.
+    proofs: BTreeMap<String, Proof>,
 }
 
 impl Recorder {
     /// Begins to write into a run directory, after the entries that its journal has.
     pub(super) fn start(run_dir: PathBuf, journal: Journal) -> io::Result<Self> {
-        let recoveries = journal.newest(KEPT).into();
+        let recoveries: VecDeque<Recovery> = journal.newest(KEPT).into();
+        let proofs = recoveries.iter().filter_map(|entry| Some((entry.component.clone(), entry.proof()?))).collect();
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (done, finished) = oneshot::channel();
         thread::Builder::new().name("recorder".to_owned()).spawn(move || {
             write_all(queue, &run_dir, journal);
             let _ = done.send(());
         })?;
-        Ok(Self { jobs, finished, saved: None, recoveries })
+        Ok(Self { jobs, finished, saved: None, recoveries, proofs })
     }
 
     /// Saves the record if it is not the one that was saved last.
@@ -61,10 +72,18 @@ impl Recorder {
         if self.recoveries.len() == KEPT {
             self.recoveries.pop_front();
         }
+        if let Some(proof) = recovery.proof() {
+            self.proofs.insert(recovery.component.clone(), proof);
+        }
         self.recoveries.push_back(recovery.clone());
         if self.jobs.try_send(Job::Append(recovery)).is_err() {
             warn!("the disk is too slow: a recovery is kept in memory only");
         }
+    }
+
+    /// When a component was last seen to come back.
+    pub(super) fn proof(&self, component: &str) -> Option<&Proof> {
+        self.proofs.get(component)
     }
 
     /// The newest recoveries, oldest first.

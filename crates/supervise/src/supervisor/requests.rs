@@ -72,9 +72,14 @@ impl Supervisor {
             }
             ToSupervisor::Sockets { names } => self.keep_handed(names, descriptors),
             ToSupervisor::TakeSockets => self.give_sockets(id),
+            ToSupervisor::Keeping => {
+                if let Some(pid) = self.connections.get_mut(id).and_then(|connection| connection.peer.pid) {
+                    self.kept_by(pid);
+                }
+            }
             ToSupervisor::Status => {
-                let components = self.components();
-                self.connections.send(id, FromSupervisor::Status { components });
+                let (components, keeper) = (self.components(), self.keeper().map(Box::new));
+                self.connections.send(id, FromSupervisor::Status { components, keeper });
             }
             ToSupervisor::Recoveries { limit } => {
                 let recoveries = self.recorder.newest(limit.min(RECOVERIES));

@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, io, path::Path, sync::Arc, time::Duration};
 
-use nodepanel_types::{Millis, Timestamp, WorkerId, component::Component};
+use nodepanel_types::{
+    Millis, Timestamp, WorkerId,
+    component::{Component, Supervision},
+};
 
 use super::connections::ConnectionId;
 use crate::{
@@ -106,6 +109,7 @@ impl Slot {
             last_recovery_ms: past.last_recovery.map(millis),
             last_exit: past.last_exit.clone(),
             detail: self.life.detail(),
+            supervision: Supervision::default(),
         }
     }
 }

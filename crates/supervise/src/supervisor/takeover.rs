@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nodepanel_types::{Millis, clock::Clock};
+use nodepanel_types::{
+    Millis,
+    clock::Clock,
+    component::{Observer, Occasion},
+};
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{error, info, warn};
 
@@ -19,6 +23,7 @@ use super::{
     SuperviseError,
     connections::{Connections, accept},
     core::{EVENTS, Event, Supervisor},
+    overseer::{Overseer, since_boot},
     recorder::Recorder,
     requests::retire,
     slot::Slot,
@@ -42,6 +47,8 @@ const HAND_OVER: Duration = Duration::from_secs(1);
 /// The recovery of the supervisor itself, until every worker that it took over has found it.
 pub(super) struct Comeback {
     why: String,
+    occasion: Occasion,
+    observed_by: Observer,
     expected: BTreeSet<usize>,
     took_over: usize,
     took_ms: Option<Millis>,
@@ -97,8 +104,10 @@ impl Supervisor {
             next_round: begun,
             moving,
             successor: None,
+            overseer: Overseer::default(),
             _lock: lock,
         };
+        supervisor.find_keeper(&record);
         let adopted = supervisor.adopt_workers(&record, inherited.predecessor.as_ref());
         supervisor.succeed(&record, inherited.predecessor, adopted);
         supervisor.equip().await?;
@@ -126,12 +135,9 @@ impl Supervisor {
                 }
                 (Some(index), None) => {
                     let ago = predecessor.map(|gone| Duration::from_millis(self.clock.now().since(gone.ended_at)));
-                    let why = if identity.boot_id == self.own.identity.as_ref().map_or("", |own| &own.boot_id) {
-                        "ended while no supervisor ran"
-                    } else {
-                        "ended with its host"
-                    };
-                    self.step(index, Input::Lost { why: why.to_owned(), ago });
+                    let with_host = !self.is_of_this_boot(identity);
+                    let why = if with_host { "ended with its host" } else { "ended while no supervisor ran" };
+                    self.step(index, Input::Lost { why: why.to_owned(), ago, with_host });
                 }
                 (None, Some(process)) => {
                     info!(
@@ -150,16 +156,19 @@ impl Supervisor {
 
     /// Counts the recovery of the supervisor itself when the one before did not leave by its own will.
     fn succeed(&mut self, record: &Record, predecessor: Option<Predecessor>, adopted: BTreeSet<usize>) {
-        if record.supervisor.identity.is_none() {
-            return;
-        }
+        let Some(identity) = &record.supervisor.identity else { return };
+        let with_host = !self.is_of_this_boot(identity);
         let seen = predecessor.as_ref().map(|gone| self.clock.now().since(gone.ended_at));
-        let why = predecessor.map_or_else(|| "ended without being asked to".to_owned(), |gone| gone.how);
+        let observed_by = if predecessor.is_some() { Observer::Keeper } else { Observer::Supervisor };
+        let unseen = if with_host { "ended with its host" } else { "ended without being asked to" };
+        let why = predecessor.map_or_else(|| unseen.to_owned(), |gone| gone.how);
         warn!("the supervisor before this one {why}; took over {} of its workers", adopted.len());
         self.own.restarts = self.own.restarts.saturating_add(1);
         self.own.last_exit = Some(why.clone());
         let took_over = adopted.len();
-        self.comeback = Some(Comeback { why, expected: adopted, took_over, took_ms: seen });
+        let occasion = if with_host { Occasion::Boot } else { Occasion::Fault };
+        let took_ms = seen.or_else(|| with_host.then(since_boot));
+        self.comeback = Some(Comeback { why, occasion, observed_by, expected: adopted, took_over, took_ms });
         self.complete_comeback();
     }
 
@@ -188,7 +197,14 @@ impl Supervisor {
             why: comeback.why,
             took_ms: comeback.took_ms,
             tries: 1,
+            occasion: Some(comeback.occasion),
+            observed_by: Some(comeback.observed_by),
         });
+    }
+
+    /// Whether a process was started since the machine was.
+    fn is_of_this_boot(&self, identity: &Identity) -> bool {
+        self.own.identity.as_ref().is_some_and(|own| own.boot_id == identity.boot_id)
     }
 
     /// Completes the sockets: what the parent handed down, then what surviving workers bring back, then new ones.

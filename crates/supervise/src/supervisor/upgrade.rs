@@ -232,6 +232,8 @@ impl Supervisor {
             why,
             took_ms,
             tries: 1,
+            occasion: None,
+            observed_by: None,
         });
     }
 

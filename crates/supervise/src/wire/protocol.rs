@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nodepanel_types::{
     Millis, Timestamp, WorkerId,
-    component::{Component, ComponentState},
+    component::{Component, ComponentState, Observer, Occasion, Proof},
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,8 @@ pub enum ToSupervisor {
     },
     /// Asks for the listening sockets (a keeper that took over).
     TakeSockets,
+    /// Says that the process at the other end keeps this supervisor.
+    Keeping,
     /// Asks for the state of every component.
     Status,
     /// Asks for the last recoveries.
@@ -121,6 +123,9 @@ pub enum FromSupervisor {
     Status {
         /// The supervisor first, then the workers in the order of the plan, each followed by its children.
         components: Vec<Component>,
+        /// Who keeps the supervisor, when somebody said so; apart, because an earlier version knows no such role.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keeper: Option<Box<Component>>,
     },
     /// Answers `Recoveries`.
     Recoveries {
@@ -188,6 +193,33 @@ pub struct Recovery {
     pub took_ms: Option<Millis>,
     /// How many starts it took.
     pub tries: u32,
+    /// What the component came back from; `None` when it did not come back from anything, and in old entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
+    /// Who saw it; the supervisor when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_by: Option<Observer>,
+}
+
+impl Recovery {
+    /// What this proves of its component; `None` when that did not come back from anything.
+    pub fn proof(&self) -> Option<Proof> {
+        Some(Proof {
+            at: self.at,
+            occasion: self.occasion?,
+            why: self.why.clone(),
+            took_ms: self.took_ms,
+            observed_by: self.observed_by.unwrap_or(Observer::Supervisor),
+        })
+    }
+}
+
+/// The components as they are shown: the keeper after the supervisor, which is always there.
+pub fn with_keeper(mut components: Vec<Component>, keeper: Option<Box<Component>>) -> Vec<Component> {
+    if let Some(keeper) = keeper {
+        components.insert(components.len().min(1), *keeper);
+    }
+    components
 }
 
 #[cfg(test)]

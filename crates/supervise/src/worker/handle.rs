@@ -15,7 +15,7 @@ use super::{
 use crate::{
     run_dir::RunDir,
     sockets::Sockets,
-    wire::protocol::{Condition, FromSupervisor, Recovery, ToSupervisor},
+    wire::protocol::{Condition, FromSupervisor, Recovery, ToSupervisor, with_keeper},
 };
 
 /// How long the supervisor may take to answer.
@@ -175,7 +175,7 @@ impl Worker {
     /// The state of every component of this host.
     pub async fn status(&self) -> Result<Vec<Component>, AskError> {
         match self.ask(ToSupervisor::Status).await? {
-            FromSupervisor::Status { components } => Ok(components),
+            FromSupervisor::Status { components, keeper } => Ok(with_keeper(components, keeper)),
             _ => Err(AskError::Away),
         }
     }

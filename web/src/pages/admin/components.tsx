@@ -10,6 +10,7 @@ import { LongList } from '../../ui/long_list';
 import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
+import { SupervisionSection } from './supervision';
 
 const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
   starting: { word: 'Starting', tone: 'busy', icon: BusyIcon },
@@ -40,6 +41,7 @@ export function ComponentsPage() {
               </p>
             )}
             <ComponentTable label="Components" components={view.components.filter(({ role }) => role !== 'shim')} />
+            <SupervisionSection components={view.components.filter(({ role }) => role !== 'shim')} />
             <Keepers components={view.components.filter(({ role }) => role === 'shim')} />
           </>
         )}

@@ -1,13 +1,17 @@
 //! What runs of the installation, and the ports that it needs.
 
 use nodepanel_supervise::{control::Control, sockets::bind};
-use nodepanel_types::component::{Component, ComponentState};
+use nodepanel_types::{
+    clock::Clock as _,
+    component::{Component, ComponentState},
+};
 
 use super::{Finding, Verdict};
 use crate::{
     cli::status::state_in_words,
     local::{Config, DataDir},
     role::supervise::sockets,
+    system::SystemClock,
 };
 
 /// The processes; `None` when there is no supervisor to ask.
@@ -35,6 +39,26 @@ pub(super) fn processes(running: Option<&[Component]>) -> Vec<Finding> {
         return vec![Finding::new("processes", Verdict::Fine, format!("All {} are ready.", components.len()))];
     }
     troubled
+}
+
+/// Whether everything is started again by somebody, is there after a boot, and was seen to come back.
+pub(super) fn supervision(running: Option<&[Component]>, config: &Config) -> Vec<Finding> {
+    let Some(components) = running else { return Vec::new() };
+    let (now, max_age) = (SystemClock.now(), config.proofs.max_age());
+    let doubted = components.iter().cloned().map(|component| component.doubted(now, max_age));
+    let doubts: Vec<Finding> = doubted
+        .flat_map(|component| component.supervision.doubts)
+        .map(|doubt| Finding::new("supervision", Verdict::Weak, doubt))
+        .collect();
+    if doubts.is_empty() {
+        let days = config.proofs.max_age_days;
+        let text = format!(
+            "Somebody starts each process again, also after a boot, and each was seen to come back in the last {days} \
+             days."
+        );
+        return vec![Finding::new("supervision", Verdict::Fine, text)];
+    }
+    doubts
 }
 
 /// Whether the addresses can be listened on, or who has them.

@@ -23,6 +23,7 @@ pub async fn all(data_dir: &DataDir, config: &Config) -> Vec<Finding> {
         findings.push(directory::store(data_dir));
     }
     findings.extend(installation::processes(running.as_deref()));
+    findings.extend(installation::supervision(running.as_deref(), config));
     findings.extend(installation::ports(config, running.is_some()));
     findings.extend([
         machine::user(),
