@@ -625,6 +625,26 @@ export interface components {
             /** @description Whose it is. */
             user: components["schemas"]["UserId"];
         };
+        /** @description Whether a process is there after a boot of its machine, without a hand. */
+        AtBoot: {
+            /** @enum {string} */
+            kind: "enabled";
+            /** @description The unit. */
+            unit: string;
+        } | {
+            /** @enum {string} */
+            kind: "disabled";
+            /** @description The unit. */
+            unit: string;
+        } | {
+            /** @enum {string} */
+            kind: "by_hand";
+        } | {
+            /** @enum {string} */
+            kind: "unknown";
+            /** @description Why, as a sentence. */
+            reason: string;
+        };
         /** @description Changes one's own password. */
         ChangePassword: {
             /** @description The present one. */
@@ -669,6 +689,8 @@ export interface components {
             started_at?: components["schemas"]["Timestamp"] | null;
             /** @description Where it is in its life. */
             state: components["schemas"]["ComponentState"];
+            /** @description Who starts it again, and when that was last seen to work. */
+            supervision?: components["schemas"]["Supervision"];
         };
         /**
          * @description Where a process of ours is in its life.
@@ -944,6 +966,16 @@ export interface components {
             servers: number;
             usage?: components["schemas"]["NodeUsage"] | null;
         };
+        /**
+         * @description Who saw a process come back.
+         * @enum {string}
+         */
+        Observer: "keeper" | "supervisor" | "agent" | "drill";
+        /**
+         * @description What a process came back from.
+         * @enum {string}
+         */
+        Occasion: "fault" | "drill" | "planned" | "boot";
         /** @description What an administrator should see first. */
         Overview: {
             /**
@@ -1251,6 +1283,18 @@ export interface components {
          * @enum {string}
          */
         ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "overloaded" | "not-ready" | "internal";
+        /** @description That a process was seen to come back. */
+        Proof: {
+            /** @description When it was back. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Who saw it. */
+            observed_by: components["schemas"]["Observer"];
+            /** @description What it came back from. */
+            occasion: components["schemas"]["Occasion"];
+            took_ms?: components["schemas"]["u64"] | null;
+            /** @description What had happened, as the rest of a sentence that begins with the process: "was killed by SIGKILL". */
+            why: string;
+        };
         /**
          * @description The transport of a port.
          * @enum {string}
@@ -1258,10 +1302,15 @@ export interface components {
         Protocol: "tcp" | "udp" | "both";
         RequestId: string;
         /**
+         * @description Who starts a process again when it ends.
+         * @enum {string}
+         */
+        Restarter: "systemd" | "keeper" | "supervisor" | "agent" | "nobody" | "unknown";
+        /**
          * @description What a process of ours is for.
          * @enum {string}
          */
-        Role: "supervisor" | "api" | "status" | "agent" | "shim";
+        Role: "keeper" | "supervisor" | "api" | "status" | "agent" | "shim";
         /** @description One sample. A figure that could not be measured is `null`, never 0. */
         Sample: {
             /** @description When it was taken. */
@@ -1457,6 +1506,20 @@ export interface components {
          * @enum {string}
          */
         StatsWindow: "hour" | "week";
+        /** @description Who starts a process again, and when that was last seen to work. */
+        Supervision: {
+            /** @default null */
+            at_boot: components["schemas"]["AtBoot"] | null;
+            /**
+             * @description What is doubtful about all this, each a sentence with what to do; empty when nothing is.
+             * @default []
+             */
+            doubts: string[];
+            /** @default null */
+            proof: components["schemas"]["Proof"] | null;
+            /** @default null */
+            restarted_by: components["schemas"]["Restarter"] | null;
+        };
         TemplateId: string;
         /** @description TOML of a template. */
         TemplateSource: {
