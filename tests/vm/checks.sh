@@ -1,5 +1,5 @@
 # What the scripts in the virtual machine have in common. Sourced by them.
-exec >/dev/ttyS0 2>&1
+if [ -c /dev/ttyS0 ]; then exec >/dev/ttyS0 2>&1; else exec >>/srv/said 2>&1; fi
 export HOME=/root
 export NODEPANEL_ADMIN_EMAIL=admin@example.org NODEPANEL_ADMIN_PASSWORD="only for this machine"
 failed=0
