@@ -36,8 +36,10 @@ const FAULTS = [
   { fault: 'slow', words: 'slow answers', seconds: 11, delayMs: SECONDS === null ? 8_000 : 20_000, says: /answers?, but only after|does not answer/ },
 ];
 
+/** So slow that a long fault's lines fit into what the console shows at once. */
+const TICK_S = Math.max(0.1, (SECONDS ?? 0) / 200);
 /** Counts for ever, writes down every line that it is told, and how often it was started. */
-const GAME = `/bin/sh -c 'echo run >> runs; echo ready; (i=0; while :; do i=$((i+1)); echo "tick $i"; sleep 0.1; done) & while read -r line; do echo "$line" >> heard; done'`;
+const GAME = `/bin/sh -c 'echo run >> runs; echo ready; (i=0; while :; do i=$((i+1)); echo "tick $i"; sleep ${TICK_S}; done) & while read -r line; do echo "$line" >> heard; done'`;
 
 let nodepanel;
 let proxy;
@@ -134,7 +136,7 @@ async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, 
   await until('the click on Restart has come through', async () => ((await lines(worker, 'runs')).length > runs.length ? true : undefined));
   await until('the command has come through', async () => ((await lines(counter, 'heard')).includes(`say ${mark}`) ? true : undefined));
   await until('the form knows that it is saved', async () => ((await save.getAttribute('aria-disabled')) === 'true' && (await save.getAttribute('aria-busy')) === null ? true : undefined));
-  await until('the console goes on', async () => ((ticks(await consoleText(reader)).at(-1) ?? 0) > last + lastsMs / 200 ? true : undefined));
+  await until('the console goes on', async () => ((ticks(await consoleText(reader)).at(-1) ?? 0) > last + lastsMs / 2_000 / TICK_S ? true : undefined));
   await stays();
   const seen = ticks(await consoleText(reader));
   const gaps = seen.flatMap((tick, index) => (index > 0 && tick !== seen[index - 1] + 1 ? [`${seen[index - 1]} to ${tick}`] : []));

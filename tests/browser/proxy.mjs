@@ -41,15 +41,16 @@ export class FaultyProxy {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Fails in another way from now on. Returns the time, in milliseconds since the epoch. */
+  /** Fails in another way from now on. Returns when that began, in milliseconds since the epoch. */
   async become(mode, { delayMs = 0 } = {}) {
     if (mode !== 'ok' && !FAULTS.includes(mode)) throw new Error(`no such fault: ${mode}`);
+    const began = Date.now();
     this.#mode = mode;
     this.#delayMs = delayMs;
     if (mode === 'down') this.#unlisten();
     else if (this.#server === null) await this.#listen();
     for (const link of [...this.#links]) link.become(mode);
-    return Date.now();
+    return began;
   }
 
   close() {

@@ -40,3 +40,17 @@ it('tells a reader that comes between two frames nothing twice', () => {
   expect(seen.map((entry) => (entry.is === 'line' ? entry.line.n : 0))).toEqual([1, 2, 3, 4]);
   expect(first).toEqual([3, 1]);
 });
+
+it('counts what nobody could be told of, as in a tab that draws nothing for long', () => {
+  const frames: (() => void)[] = [];
+  const buffer = new ConsoleBuffer((run) => frames.push(run));
+  const told: [number, number][] = [];
+  buffer.subscribe((fresh, left) => told.push([fresh.length, left]));
+  for (let i = 0; i < 40; i += 1) buffer.push(lines(i * 1_000 + 1, 1_000));
+  frames.pop()?.();
+  expect(told).toHaveLength(1);
+  expect(told.reduce((sum, [fresh, left]) => sum + fresh + left, 0)).toBe(40_000);
+  buffer.push(lines(40_001, 1));
+  frames.pop()?.();
+  expect(told[1]).toEqual([1, 0]);
+});

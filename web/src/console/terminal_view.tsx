@@ -14,7 +14,7 @@ import { effectiveTheme } from '../ui/theme';
 import { KEPT, type ConsoleBuffer } from './buffer';
 import { openTerminal } from './terminal_styles';
 import { TERMINAL_THEMES } from './terminal_theme';
-import { drawn } from './words';
+import { drawn, skipped } from './words';
 
 export interface TerminalHandle {
   find: (text: string, back: boolean) => void;
@@ -28,6 +28,9 @@ interface TerminalViewProps {
   onMatches: (matches: { index: number; count: number } | null) => void;
   ref: Ref<TerminalHandle>;
 }
+
+/** How often the number of unseen lines is drawn. */
+const UNSEEN_MS = 250;
 
 /** Colours of what the search found. */
 const DECORATIONS = {
@@ -103,9 +106,23 @@ export function TerminalView({ buffer, timestamps, onMatches, ref }: TerminalVie
   useEffect(() => {
     const xterm = terminal.current;
     if (xterm === null) return;
-    return feed(xterm, buffer, timestamps, (lines) => {
-      if (!atEnd(xterm)) setUnseen((before) => (before ?? 0) + lines);
+    // In a flood the count would be drawn anew in every frame; a person reads it a few times a second at most.
+    let fresh = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = feed(xterm, buffer, timestamps, (lines) => {
+      if (atEnd(xterm)) return;
+      fresh += lines;
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        const more = fresh;
+        fresh = 0;
+        if (!atEnd(xterm)) setUnseen((before) => (before ?? 0) + more);
+      }, UNSEEN_MS);
     });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
   }, [buffer, timestamps]);
 
   useImperativeHandle(ref, () => ({
@@ -141,6 +158,8 @@ export function TerminalView({ buffer, timestamps, onMatches, ref }: TerminalVie
 /** Draws everything that is there, then what comes, one write at a time. */
 function feed(xterm: Terminal, buffer: ConsoleBuffer, timestamps: boolean, onDrawn: (lines: number) => void): () => void {
   let waiting: Entry[] = [];
+  /** Lines that were given up because more than the terminal keeps came at once. */
+  let left = 0;
   let writing = false;
   let stopped = false;
   // A line end before each line but the first: after the last one there would always be an empty line.
@@ -148,9 +167,13 @@ function feed(xterm: Terminal, buffer: ConsoleBuffer, timestamps: boolean, onDra
   const draw = (): void => {
     if (writing || stopped || waiting.length === 0) return;
     const entries = waiting.slice(-KEPT);
+    left += waiting.length - entries.length;
     waiting = [];
     writing = true;
-    const text = lineEnd + entries.map((entry) => drawn(entry, timestamps)).join('\r\n');
+    const mark = left === 0 ? '' : `${lineEnd}${skipped(left)}`;
+    if (left > 0) lineEnd = '\r\n';
+    left = 0;
+    const text = mark + lineEnd + entries.map((entry) => drawn(entry, timestamps)).join('\r\n');
     lineEnd = '\r\n';
     xterm.write(text, () => {
       writing = false;
@@ -162,9 +185,17 @@ function feed(xterm: Terminal, buffer: ConsoleBuffer, timestamps: boolean, onDra
   xterm.reset();
   waiting.push(...buffer.entries);
   draw();
-  const unsubscribe = buffer.subscribe((fresh) => {
+  const unsubscribe = buffer.subscribe((fresh, before) => {
+    if (before > 0) {
+      // What waits is older than what was pushed out: the mark must stand where lines are missing.
+      left += before + waiting.length;
+      waiting = [];
+    }
     waiting.push(...fresh);
-    if (waiting.length > KEPT * 2) waiting = waiting.slice(-KEPT);
+    if (waiting.length > KEPT * 2) {
+      left += waiting.length - KEPT;
+      waiting = waiting.slice(-KEPT);
+    }
     draw();
   });
   return () => {

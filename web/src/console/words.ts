@@ -43,6 +43,11 @@ export function marker(entry: Exclude<Entry, { is: 'line' }>): string {
   return `connection lost at ${timeOfDay(entry.lostAt)}, back after ${away}: ${missed}`;
 }
 
+/** What stands in the terminal where lines came faster than this device draws them. */
+export function skipped(lines: number): string {
+  return `\x1b[33m── ${count(lines, 'line')} not drawn here: they came faster than this device shows them; the log on disk has them ──${RESET}`;
+}
+
 export function timeOfDay(t: number): string {
   return new Date(t).toLocaleTimeString('en-GB');
 }

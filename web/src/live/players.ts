@@ -6,5 +6,7 @@ export function usePlayers(server: ServerView): ServerView['players'] {
   const newest = useTicks(server.id).at(-1);
   // Figures of before outlast the run that they are of.
   if (server.state !== 'running' || newest === undefined) return server.players;
-  return newest.players === null ? null : { online: newest.players, max: newest.players_max };
+  // Older nodes leave out what they do not know.
+  const online = newest.players ?? null;
+  return online === null ? null : { online, max: newest.players_max ?? null };
 }

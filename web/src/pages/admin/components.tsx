@@ -69,7 +69,7 @@ function Keepers({ components }: { components: readonly Component[] }) {
 function ComponentTable({ label, components }: { label: string; components: readonly Component[] }) {
   const now = useNow();
   return (
-    <TableBox label={label}>
+    <TableBox label={label} stacks>
       <thead>
         <tr>
           <th>Name</th>
@@ -95,11 +95,11 @@ function ComponentTable({ label, components }: { label: string; components: read
                   <Icon /> {word}
                 </span>
               </td>
-              <td className="number">{component.pid ?? '–'}</td>
-              <td className="number">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
-              <td className="number">{component.restarts}</td>
-              <td className="number">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
-              <td>{component.last_exit ?? '–'}</td>
+              <td className="number" data-label="Process">{component.pid ?? '–'}</td>
+              <td className="number" data-label="Started">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>
+              <td className="number" data-label="Restarts">{component.restarts}</td>
+              <td className="number" data-label="Last recovery">{component.last_recovery_ms === null ? 'never seen' : millis(component.last_recovery_ms)}</td>
+              <td data-label="Last end">{component.last_exit ?? '–'}</td>
             </tr>
           );
         })}

@@ -65,7 +65,7 @@ function Healed({ components, servers }: { components: readonly Component[]; ser
           </span>
         </li>
       ))}
-      {games.length > NAMED && <li className="muted">and {count(games.length - NAMED, 'other server')}.</li>}
+      {games.length > NAMED && <li className="muted more">and {count(games.length - NAMED, 'other server')}.</li>}
     </ul>
   );
 }

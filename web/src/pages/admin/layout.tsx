@@ -1,7 +1,8 @@
 /** Administration: its pages at the side. */
 import '../../styles/admin.css';
 
-import { Link, Outlet } from '@tanstack/react-router';
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 
 import { useMay } from '../../shell/session';
 
@@ -15,6 +16,12 @@ const PAGES = [
 ] as const;
 
 export function AdminLayout() {
+  const here = useLocation({ select: (location) => location.pathname });
+  const side = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the pages are one line that scrolls: the present one must be in it.
+    side.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [here]);
   if (!useMay('component.view')) {
     return (
       <div className="page narrow">
@@ -25,7 +32,7 @@ export function AdminLayout() {
   }
   return (
     <div className="page admin">
-      <nav className="side" aria-label="Administration">
+      <nav ref={side} className="side" aria-label="Administration">
         {PAGES.map(({ to, word }) => (
           <Link key={to} to={to} activeOptions={{ exact: to === '/admin' }}>
             {word}

@@ -42,7 +42,7 @@ export function NodesPage() {
           ) : (
             <LongList items={items} one="node" text={(node) => `${node.name} ${node.presence.state} ${node.facts?.hostname ?? ''}`}>
               {(shown) => (
-                <TableBox label="Nodes">
+                <TableBox label="Nodes" stacks>
                   <thead>
                     <tr>
                       <th>Node</th>
@@ -91,11 +91,11 @@ function NodeRow({ node }: { node: NodeView }) {
         <PresenceChip presence={presence} />
         {presence.state !== 'pending' && <p className="muted small">since {clock(presence.since, now)}</p>}
       </td>
-      <td className="number">{node.servers}</td>
-      <td className="number">{usage === null ? '–' : `${percent(usage.cpu_percent)} of ${usage.cpus * 100} %`}</td>
-      <td className="number">{usage === null ? '–' : `${bytes(usage.memory_used_bytes)} of ${bytes(usage.memory_total_bytes)}`}</td>
-      <td className="number">{usage === null ? '–' : `${bytes(usage.disk_used_bytes)} of ${bytes(usage.disk_total_bytes)}`}</td>
-      <td className="number">
+      <td className="number" data-label="Servers">{node.servers}</td>
+      <td className="number" data-label="CPU">{usage === null ? '–' : `${percent(usage.cpu_percent)} of ${usage.cpus * 100} %`}</td>
+      <td className="number" data-label="Memory">{usage === null ? '–' : `${bytes(usage.memory_used_bytes)} of ${bytes(usage.memory_total_bytes)}`}</td>
+      <td className="number" data-label="Disk">{usage === null ? '–' : `${bytes(usage.disk_used_bytes)} of ${bytes(usage.disk_total_bytes)}`}</td>
+      <td className="number" data-label="Ports given">
         {node.ports_used} of {node.ports}
       </td>
     </tr>

@@ -26,10 +26,15 @@ export function TemplatesPage() {
         </Link>
       </div>
       <Loaded query={query} what="the templates">
-        {({ items }) => (
+        {({ items }) => items.length === 0 ? (
+          <div className="empty">
+            <h2>No templates yet</h2>
+            <p>A template says how a game is installed, started and stopped. Without one no server can be created.</p>
+          </div>
+        ) : (
           <LongList items={items} one="template" text={(template) => `${template.name} ${template.slug} ${template.description}`}>
             {(shown) => (
-              <TableBox label="Templates">
+              <TableBox label="Templates" stacks>
                 <thead>
                   <tr>
                     <th>Template</th>
@@ -47,9 +52,9 @@ export function TemplatesPage() {
                         </Link>
                         <p className="muted small">{template.description}</p>
                       </td>
-                      <td className="number">{template.version}</td>
-                      <td className="number">{template.servers}</td>
-                      <td>{template.builtin ? 'came with NodePanel' : day(template.updated_at)}</td>
+                      <td className="number" data-label="Version">{template.version}</td>
+                      <td className="number" data-label="Servers">{template.servers}</td>
+                      <td data-label="Changed">{template.builtin ? 'came with NodePanel' : day(template.updated_at)}</td>
                     </tr>
                   ))}
                 </tbody>

@@ -64,7 +64,7 @@ function Entries({ entries, now }: { entries: readonly ActivityEntry[]; now: num
   return (
     <LongList items={entries} one="entry" many="entries" text={(entry) => `${KINDS[entry.kind].word} ${entry.text}`}>
       {(shown) => (
-        <TableBox label="Activity">
+        <TableBox label="Activity" stacks>
           <thead>
             <tr>
               <th>When</th>
@@ -88,8 +88,10 @@ function Entries({ entries, now }: { entries: readonly ActivityEntry[]; now: num
                     </span>
                     {entry.automatic && <div className="muted small">by itself</div>}
                   </td>
-                  <td className="wide">{withLocalTimes(entry.text, now)}</td>
-                  <td className="number">{millis(entry.took_ms)}</td>
+                  <td>{withLocalTimes(entry.text, now)}</td>
+                  <td className="number" data-label="Took">
+                    {millis(entry.took_ms)}
+                  </td>
                 </tr>
               );
             })}
