@@ -3,7 +3,13 @@
 //! Reads come from memory and go on while the store is down. Writes go through `commit`, which makes a keyed write
 //! happen once, and return when they are on disk and this process has seen them itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use nodepanel_backbone::{LinkAddress, pki::CertificateAuthority};
 use nodepanel_store::{Backend, Revision, StoreError};
@@ -13,6 +19,7 @@ use nodepanel_types::{
 };
 
 use crate::{
+    ControlError,
     account::{LoginLimits, Passwords, SessionClaims},
     commit::StoredAnswer,
     events::Feed,
@@ -79,6 +86,8 @@ pub struct ControlPlane {
     pub(crate) templates: ParsedTemplates,
     pub(crate) push: PushQueue,
     pub(crate) feed: Feed,
+    /// Whether this process is known not to know all that was acknowledged.
+    behind: AtomicBool,
 }
 
 impl ControlPlane {
@@ -92,6 +101,7 @@ impl ControlPlane {
             templates: ParsedTemplates::default(),
             push: PushQueue::default(),
             feed: Feed::default(),
+            behind: AtomicBool::new(false),
             clock: parts.clock,
             ids: parts.ids,
             instance: parts.instance,
@@ -123,16 +133,36 @@ impl ControlPlane {
     /// Waits until this process knows whatever was acknowledged before the call, here or at another API server. Every
     /// request begins with it, so that whoever makes a thing and asks for it at once, anywhere, is told of it. Costs
     /// microseconds unless another process wrote just now; while the store cannot be asked, what is known is all there
-    /// is to answer from.
+    /// is to answer from: what is there may be shown, but that something is not there cannot be said.
     pub async fn catch_up(&self) {
-        if let Some(newest) = self.store.glance()
-            && self.tables.revision().is_none_or(|known| known < newest)
-            // Nobody waits for a copy that is known to be cut off.
-            && self.tables.freshness().outage.is_none()
-        {
-            // Late is not wrong: then the answer shows what was so a moment ago.
-            let _ = self.tables.wait_for(newest, CATCH_UP).await;
+        let current = self.reach_newest().await;
+        // Whoever asked before knows at least as much as whoever finds out later that all is known.
+        self.behind.store(!current, Ordering::Relaxed);
+    }
+
+    async fn reach_newest(&self) -> bool {
+        let Some(newest) = self.store.glance() else { return false };
+        if self.tables.revision().is_some_and(|known| known >= newest) {
+            return true;
         }
+        // Nobody waits for a copy that is known to be cut off.
+        self.tables.freshness().outage.is_none() && self.tables.wait_for(newest, CATCH_UP).await.is_ok()
+    }
+
+    /// Whether this process is known not to know all that was acknowledged: the last [`ControlPlane::catch_up`] did not
+    /// succeed.
+    pub fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
+    }
+
+    /// What to answer when something is not found in memory: `verdict`, if everything that was acknowledged is known
+    /// here. Else it may exist all the same, and who asks is told that it cannot be asked now.
+    pub(crate) fn missing(&self, verdict: ControlError) -> ControlError {
+        if self.is_behind() {
+            let reason = "this API server does not know yet what was written last".to_owned();
+            return StoreError::Unavailable { reason }.into();
+        }
+        verdict
     }
 
     /// Waits until this process has seen a write of its own.

@@ -38,11 +38,14 @@ pub struct Known {
     pub renewed: Option<CookieValue>,
 }
 
+const ACCOUNT_REMOVED: ControlError = ControlError::SessionEnded("the account was removed");
+
 impl ControlPlane {
     /// Who asks.
     ///
     /// # Errors
-    /// `SignInRequired` without credentials, `SessionEnded` when the session is over, `BadApiKey` for unknown tokens.
+    /// `SignInRequired` without credentials, `SessionEnded` when the session is over, `BadApiKey` for unknown tokens;
+    /// `Store` instead of the latter two when the store cannot be asked whether that is so.
     pub fn authenticate(&self, credential: &Credential) -> Result<Known, ControlError> {
         match credential {
             Credential::None => Err(ControlError::SignInRequired),
@@ -54,7 +57,7 @@ impl ControlPlane {
                     Err(ControlError::BadApiKey)
                 }
             }
-            Credential::Bearer(token) => self.api_key(token).ok_or(ControlError::BadApiKey),
+            Credential::Bearer(token) => self.api_key(token).ok_or_else(|| self.missing(ControlError::BadApiKey)),
         }
     }
 
@@ -63,10 +66,10 @@ impl ControlPlane {
         match &context.actor {
             Actor::Host => Ok(Actor::Host),
             Actor::User { id, via, .. } => {
-                let user = self.tables.users.get(id).ok_or(ControlError::SessionEnded("the account was removed"))?;
+                let user = self.tables.users.get(id).ok_or_else(|| self.missing(ACCOUNT_REMOVED))?;
                 match via {
                     Proof::ApiKey(key) => {
-                        self.tables.api_keys.get(key).ok_or(ControlError::BadApiKey)?;
+                        self.tables.api_keys.get(key).ok_or_else(|| self.missing(ControlError::BadApiKey))?;
                     }
                     Proof::Session { id: session, expires_at, epoch } => {
                         self.check_session(*id, *session, *epoch, *expires_at)?;
@@ -106,9 +109,10 @@ impl ControlPlane {
         if self.now() >= expires_at {
             return Err(ControlError::SessionEnded("it was not used for too long"));
         }
-        let user = self.tables.users.get(&user).ok_or(ControlError::SessionEnded("the account was removed"))?;
+        let user = self.tables.users.get(&user).ok_or_else(|| self.missing(ACCOUNT_REMOVED))?;
         if user.record.session_epoch != epoch {
-            return Err(ControlError::SessionEnded("the password or the role was changed"));
+            // Of a later epoch than is known here, the session was opened after a change that is not known here yet.
+            return Err(self.missing(ControlError::SessionEnded("the password or the role was changed")));
         }
         if self.tables.revocations.get(&session).is_some() {
             return Err(ControlError::SessionEnded("it was signed out"));

@@ -47,7 +47,7 @@ impl ControlPlane {
         let name = complaints.check("name", display_name(&body.name)).unwrap_or_default();
         complaints.finish()?;
         if self.tables.users.get(&user).is_none() {
-            return Err(ControlError::NotFound { kind: "user", id: user.to_string() });
+            return Err(self.missing(ControlError::NotFound { kind: "user", id: user.to_string() }));
         }
         if self.tables.api_keys.count(|key| key.user == user) >= MOST {
             return Err(ControlError::InUse(format!("A user can have {MOST} keys; revoke one that is not needed.")));

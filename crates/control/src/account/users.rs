@@ -28,7 +28,7 @@ impl ControlPlane {
         if context.actor.user() != Some(id) {
             require(&context.actor, Permission::UserManage, Scope::Installation)?;
         }
-        let user = self.tables.users.get(&id).ok_or_else(|| unknown(id))?;
+        let user = self.tables.users.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
         Ok(self.view_user(&user.record))
     }
 

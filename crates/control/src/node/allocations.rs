@@ -29,7 +29,7 @@ impl ControlPlane {
         query: &ListQuery,
     ) -> Result<Page<AllocationView>, ControlError> {
         require(&context.actor, Permission::NodeView, Scope::Installation)?;
-        self.tables.machines.get(&node).ok_or_else(|| unknown(node))?;
+        self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
         let ports = self.tables.allocations.filter(|allocation| allocation.id.node == node);
         Ok(query.page(ports, |port| port.record.id.to_string(), |port| view(&port.record)))
     }
@@ -45,7 +45,7 @@ impl ControlPlane {
         if let Some(answer) = self.replay(context).await? {
             return Ok(answer);
         }
-        self.tables.machines.get(&node).ok_or_else(|| unknown(node))?;
+        self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
         let new: Vec<AllocationRecord> = wanted(node, &body)?
             .into_iter()
             .filter(|id| self.tables.allocations.get(id).is_none())
@@ -73,7 +73,7 @@ impl ControlPlane {
         if self.replay::<()>(context).await?.is_some() {
             return Ok(());
         }
-        self.tables.machines.get(&node).ok_or_else(|| unknown(node))?;
+        self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
         let ports: Vec<_> = wanted(node, &body)?.iter().filter_map(|id| self.tables.allocations.get(id)).collect();
         let used: Vec<String> = ports
             .iter()

@@ -30,7 +30,7 @@ impl ControlPlane {
     /// One node.
     pub fn node(&self, context: &Context, id: NodeId) -> Result<NodeView, ControlError> {
         require(&context.actor, Permission::NodeView, Scope::Installation)?;
-        let node = self.tables.machines.get(&id).ok_or_else(|| unknown(id))?;
+        let node = self.tables.machines.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
         Ok(self.view_node(&node.record))
     }
 
@@ -116,7 +116,7 @@ impl ControlPlane {
         if let Some(answer) = self.replay(context).await? {
             return Ok(answer);
         }
-        self.tables.machines.get(&id).ok_or_else(|| unknown(id))?;
+        self.tables.machines.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
         let mut secret = [0; 32];
         self.ids.fill(&mut secret);
         let secret = hex::encode(secret);

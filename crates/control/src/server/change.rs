@@ -22,7 +22,11 @@ impl ControlPlane {
         permission: Permission,
         decide: impl Fn(&mut ServerRecord, Transaction) -> Result<Transaction, ControlError>,
     ) -> Result<ServerView, ControlError> {
-        let known = self.server_record(id)?;
+        let known = match self.server_record(id) {
+            Ok(known) => known,
+            // Whoever repeats what removed the server is told what came of it, and not that there is nothing.
+            Err(missing) => return self.replay(context).await?.ok_or(missing),
+        };
         require(&context.actor, permission, Scope::Server(&known.record))?;
         if let Some(answer) = self.replay(context).await? {
             return Ok(answer);

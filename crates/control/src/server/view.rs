@@ -31,7 +31,8 @@ struct Seen {
 impl ControlPlane {
     /// The record of a server, whoever asks.
     pub(crate) fn server_record(&self, id: ServerId) -> Result<Arc<Stored<ServerRecord>>, ControlError> {
-        self.tables.servers.get(&id).ok_or_else(|| ControlError::NotFound { kind: "server", id: id.to_string() })
+        let unknown = || self.missing(ControlError::NotFound { kind: "server", id: id.to_string() });
+        self.tables.servers.get(&id).ok_or_else(unknown)
     }
 
     /// What the node says of a server: its phase, if it was ever reported, and whether the node answers.

@@ -26,7 +26,7 @@ impl ControlPlane {
             .tables
             .template_versions
             .get(&id)
-            .ok_or_else(|| ControlError::NotFound { kind: "template version", id: id.to_string() })?;
+            .ok_or_else(|| self.missing(ControlError::NotFound { kind: "template version", id: id.to_string() }))?;
         // It was valid when it was stored; a newer NodePanel may be stricter.
         let parsed = Template::parse(&version.record.source).map(Arc::new).map_err(ControlError::Invalid)?;
         let mut known = self.templates.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -30,13 +30,11 @@ impl ControlPlane {
         version: Option<u32>,
     ) -> Result<TemplateView, ControlError> {
         require(&context.actor, Permission::TemplateView, Scope::Installation)?;
-        let template = self.tables.templates.get(&id).ok_or_else(|| unknown(id))?;
+        let template = self.tables.templates.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
         let version_id = TemplateVersionId { template: id, version: version.unwrap_or(template.record.version) };
-        let version = self
-            .tables
-            .template_versions
-            .get(&version_id)
-            .ok_or_else(|| ControlError::NotFound { kind: "template version", id: version_id.to_string() })?;
+        let version = self.tables.template_versions.get(&version_id).ok_or_else(|| {
+            self.missing(ControlError::NotFound { kind: "template version", id: version_id.to_string() })
+        })?;
         let mut summary = self.summary(&template.record);
         summary.version = version_id.version;
         Ok(view(summary, version.record.source.clone(), &*self.parsed(version_id)?))
