@@ -43,7 +43,7 @@ export function SupervisionSection({ components }: { components: readonly Compon
           ))
         )}
       </section>
-      <TableBox label="What starts them again">
+      <TableBox label="What starts them again" stacks>
         <thead>
           <tr>
             <th>Name</th>
@@ -61,23 +61,25 @@ export function SupervisionSection({ components }: { components: readonly Compon
               <td>
                 <strong>{name}</strong>
               </td>
-              <td>{restarted_by === null ? '–' : RESTARTERS[restarted_by]}</td>
-              <td>{atBoot(at_boot)}</td>
+              <td data-label="Started by">{restarted_by === null ? '–' : RESTARTERS[restarted_by]}</td>
+              <td data-label="At boot">{atBoot(at_boot)}</td>
               {proof === null ? (
-                <td className="number" colSpan={4}>
+                <td className="number" colSpan={4} data-label="Came back">
                   never seen
                 </td>
               ) : (
                 <>
-                  <td className="number" title={clock(proof.at, now)}>
+                  <td className="number" data-label="Came back" title={clock(proof.at, now)}>
                     {ago(proof.at, now)}
                   </td>
-                  <td className="number">{millis(proof.took_ms)}</td>
-                  <td>
+                  <td className="number" data-label="Took">
+                    {millis(proof.took_ms)}
+                  </td>
+                  <td data-label="From what">
                     {OCCASIONS[proof.occasion]}
                     <p className="muted small">It {proof.why}.</p>
                   </td>
-                  <td>the {proof.observed_by}</td>
+                  <td data-label="Seen by">the {proof.observed_by}</td>
                 </>
               )}
             </tr>
