@@ -1,6 +1,7 @@
 // Starts a whole NodePanel of its own in a temporary directory, breaks it on purpose, and ends it with everything that it
 // started. Finds the binary by NODEPANEL_BIN; without one, `cargo xtask test` says how to build it.
 import { spawn, execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -48,12 +49,16 @@ async function freeAllocation(api) {
   throw new Error('The local node has no free port.');
 }
 
+/** Whether a port is free for games of either kind. */
 async function canListen(address, port) {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.on('error', () => resolve(false));
-    server.listen(port, address, () => server.close(() => resolve(true)));
-  });
+  const tcp = createServer();
+  const udp = createSocket('udp4');
+  const free = await Promise.all([
+    new Promise((resolve) => tcp.once('error', () => resolve(false)).listen(port, address, () => resolve(true))),
+    new Promise((resolve) => udp.once('error', () => resolve(false)).bind(port, address, () => resolve(true))),
+  ]);
+  await Promise.all([new Promise((resolve) => tcp.close(resolve)), new Promise((resolve) => (free[1] ? udp.close(resolve) : resolve()))]);
+  return free.every(Boolean);
 }
 
 export class NodePanel {
