@@ -12,6 +12,7 @@ mod authorization;
 mod bad_input;
 mod closed_output;
 mod command_line;
+mod configuration;
 mod damaged_store;
 mod drill_command;
 mod drills;

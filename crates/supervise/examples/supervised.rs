@@ -116,7 +116,7 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
         agent.after = vec!["api-1".to_owned(), "api-2".to_owned()];
     }
     let sockets = vec![SocketSpec { name: "http".to_owned(), address }];
-    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers, upgrades: None })
+    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers, upgrades: None, notice: None })
 }
 
 fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Result<KeeperPlan> {
@@ -169,7 +169,8 @@ async fn work(inherited: &Inherited) -> Result<(), Box<dyn Error>> {
             () = sleep(Duration::from_millis(20)) => {}
         }
         if told_to("grow") && taken.is_empty() {
-            taken = vec![1_u8; 200 * 1024 * 1024];
+            // Beside the event loop: on a busy machine so much memory takes longer than a worker may be silent.
+            taken = tokio::task::spawn_blocking(|| vec![1_u8; 200 * 1024 * 1024]).await?;
         }
         while told_to("hang") {
             std::hint::spin_loop();

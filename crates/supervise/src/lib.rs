@@ -10,6 +10,7 @@
 
 pub mod build;
 pub mod ceiling;
+pub mod configuration;
 pub mod control;
 pub mod keeper;
 pub mod lifecycle;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use nodepanel_types::component::Role;
+use tokio::sync::watch;
 
 use crate::{ceiling::Ceilings, policy::Backoff};
 
@@ -25,6 +26,8 @@ pub struct Plan {
     pub workers: Vec<WorkerSpec>,
     /// How builds of the program replace each other; `None` where they do not.
     pub upgrades: Option<Upgrades>,
+    /// What the operator should know now, if anything; shown with the supervisor.
+    pub notice: Option<watch::Receiver<Option<String>>>,
 }
 
 /// The program that the workers and the supervisor are made of.
@@ -34,6 +37,17 @@ pub struct Upgrades {
     pub installed: PathBuf,
     /// Arguments with which it says whether it can be used here: exit code 0, or a reason on standard error.
     pub check: Vec<OsString>,
+    /// The configuration that is taken up together with a build.
+    pub configuration: Configuration,
+}
+
+/// The configuration of this plan, and where another one may appear.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// The operator's file. None at all counts as an empty one.
+    pub file: PathBuf,
+    /// The copy that this plan was made of (see [`crate::configuration`]).
+    pub in_force: PathBuf,
 }
 
 /// A listening TCP socket.
@@ -58,6 +72,8 @@ pub struct WorkerSpec {
     pub args: Vec<OsString>,
     /// Variables added to the supervisor's own environment.
     pub env: Vec<(OsString, OsString)>,
+    /// The copy of the configuration that it is told to read.
+    pub configuration: Option<PathBuf>,
     /// The names of the sockets that it is given.
     pub sockets: Vec<String>,
     /// Workers that should be ready before this one is started for the first time. Waited for at most
@@ -171,6 +187,7 @@ impl WorkerSpec {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            configuration: None,
             sockets: Vec::new(),
             after: Vec::new(),
             timing: Timing::default(),
@@ -195,7 +212,7 @@ mod tests {
         let mut agent = WorkerSpec::new("agent", Role::Agent, "/bin/true");
         agent.after.push("api-1".to_owned());
         let sockets = vec![SocketSpec { name: "http".to_owned(), address: ([127, 0, 0, 1], 0).into() }];
-        Plan { data_dir: "/nonexistent".into(), sockets, workers: vec![api, agent], upgrades: None }
+        Plan { data_dir: "/nonexistent".into(), sockets, workers: vec![api, agent], upgrades: None, notice: None }
     }
 
     #[test]

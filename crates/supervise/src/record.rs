@@ -12,7 +12,7 @@ use std::{
 use nodepanel_types::{Millis, Timestamp, WorkerId, component::Role};
 use serde::{Deserialize, Serialize};
 
-use crate::process::Identity;
+use crate::process::{Identity, Process};
 
 /// The name of the file in the run directory.
 pub const RECORD_FILE: &str = "supervisor.json";
@@ -109,6 +109,12 @@ impl Record {
         file.sync_all()?;
         fs::rename(&fresh, run_dir.join(RECORD_FILE))?;
         File::open(run_dir)?.sync_all()
+    }
+
+    /// Whether a worker of it still runs.
+    pub fn anything_runs(&self) -> bool {
+        let recorded = self.workers.iter().filter_map(|worker| worker.identity.as_ref());
+        recorded.map(Process::adopt).any(|process| matches!(process, Ok(Some(_))))
     }
 
     /// What is recorded of a worker.

@@ -28,7 +28,7 @@ use nodepanel_control::{MasterKey, setup_token};
 
 use crate::{
     exit::{Exit, Refusal},
-    local::{Config, DataDir},
+    local::{Config, DataDir, InForce, Notice},
     role,
     system::SystemIds,
 };
@@ -75,18 +75,28 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
         }
         _ => {}
     }
-    let mut config = match (Config::load(&data_dir.config()), &line.command) {
+    let (mut config, in_force) = match (&line.command, InForce::find(&data_dir)) {
+        (Command::Role { role: RoleCommand::Check }, _) => (InForce::to_check(&data_dir)?, None),
+        (Command::Role { .. }, _) => (InForce::of_worker(&data_dir)?, None),
         // What explains must work where nothing else does.
-        (Err(error), Command::Doctor { json }) => return doctor::of_configuration(&error.to_string(), *json),
-        (config, _) => config?,
+        (Command::Doctor { json }, Err(error)) => return doctor::of_configuration(&error.to_string(), *json),
+        (_, found) => {
+            let found = found?;
+            (found.config.clone(), Some(found))
+        }
     };
     if let Some(listen) = line.listen {
         config.http.listen = listen;
     }
     match line.command {
-        Command::Up { stop_servers } => crate::up::run(&data_dir, &config, stop_servers)?,
+        Command::Up { stop_servers } => {
+            if let Some(notice) = in_force.and_then(|found| found.notice) {
+                output::note(format_args!("Note: {}", output::plain(notice.text())));
+            }
+            crate::up::run(&data_dir, &config, stop_servers)?;
+        }
         Command::Install(arguments) => return install::run(&data_dir, line.listen, &arguments),
-        Command::Supervise => role::supervise::run(&data_dir, &config)?,
+        Command::Supervise => role::supervise::run(&data_dir, line.listen)?,
         Command::Role { role } => match role {
             RoleCommand::Api => role::api::run(&data_dir, &config)?,
             RoleCommand::Status => role::status::run()?,
@@ -97,18 +107,25 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
         },
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            return runtime.block_on(ask(other, &data_dir, &config, line.remote));
+            let notice = in_force.and_then(|found| found.notice);
+            return runtime.block_on(ask(other, &data_dir, &config, notice, line.remote));
         }
     }
     Ok(Exit::Done)
 }
 
-async fn ask(command: Command, data_dir: &DataDir, config: &Config, remote: arguments::Remote) -> anyhow::Result<Exit> {
+async fn ask(
+    command: Command,
+    data_dir: &DataDir,
+    config: &Config,
+    notice: Option<Notice>,
+    remote: arguments::Remote,
+) -> anyhow::Result<Exit> {
     match command {
         Command::Status { history: true, json } => status::history(data_dir, json).await,
         Command::Status { history: false, json } => status::run(data_dir, config, json).await,
         Command::Stop { all, json } => stop::run(data_dir, all, json).await,
-        Command::Doctor { json } => doctor::run(data_dir, config, json).await,
+        Command::Doctor { json } => doctor::run(data_dir, config, notice.as_ref(), json).await,
         Command::Agent { command } => agent::run(data_dir, &command),
         Command::Drill(arguments) => drill::run(data_dir, config, arguments).await,
         Command::Upgrade { binary, no_wait, json } => upgrade::run(data_dir, config, &binary, no_wait, json).await,

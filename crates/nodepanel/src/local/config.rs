@@ -1,6 +1,7 @@
 //! `nodepanel.toml` in the data directory: every key has a default, unknown keys are errors that name the place.
 //!
-//! It is read and checked as a whole before anything is bound or started. A command line option wins over it.
+//! It is read and checked as a whole before anything is bound or started. A command line option wins over it. Which text
+//! is in force when the file is broken is `in_force`'s business.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -10,6 +11,7 @@ use std::{
 use nodepanel_backbone::LinkAddress;
 use nodepanel_types::Millis;
 use serde::Deserialize;
+use toml::de::DeTable;
 
 /// The configuration cannot be used; nothing was started with it.
 #[derive(Debug, thiserror::Error)]
@@ -140,36 +142,51 @@ impl Proofs {
 const LEAST_CEILING_MIB: u32 = 64;
 
 impl Config {
-    /// Reads and checks the file; the defaults when there is none.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
-        };
-        Self::parse(&text).map_err(|message| ConfigError::Wrong { path: path.to_owned(), message })
+    /// What is in a file; nothing when there is none, which means the defaults.
+    pub fn read(path: &Path) -> Result<String, ConfigError> {
+        match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            read => read.map_err(|source| ConfigError::Read { path: path.to_owned(), source }),
+        }
     }
 
+    /// Checks what is in a file.
+    pub fn of(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(text).map_err(|message| ConfigError::Wrong { path: path.to_owned(), message })
+    }
+
+    /// What is wrong, and in which line.
     fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
-        if config.api.servers > 8 {
-            return Err(format!("api.servers is {}; it must be 0 to 8.", config.api.servers));
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or_else(String::new, |span| format!("{}: ", place(text, span.start)));
+            // What was expected may stand in lines of its own.
+            let said: Vec<&str> = error.message().lines().map(str::trim).collect();
+            format!("{place}{}", said.join("; "))
+        })?;
+        config.complaint().map_or(Ok(config), |(section, key, complaint)| {
+            let place = key_place(text, section, key).map_or_else(String::new, |place| format!("{place}: "));
+            Err(format!("{place}{section}.{key} is {complaint}"))
+        })
+    }
+
+    /// The first value that cannot be used: its section, its key, and the rest of a sentence that begins with them.
+    fn complaint(&self) -> Option<(&'static str, &'static str, String)> {
+        if self.api.servers > 8 {
+            return Some(("api", "servers", format!("{}; it must be 0 to 8", self.api.servers)));
         }
-        if config.api.servers == 0 && !config.games.enabled {
-            return Err("api.servers is 0 and games.enabled is false: nothing would run here.".to_owned());
+        if self.api.servers == 0 && !self.games.enabled {
+            return Some(("api", "servers", "0 and games.enabled is false: nothing would run here".to_owned()));
         }
-        for (name, mib) in [("api_mib", config.ceilings.api_mib), ("agent_mib", config.ceilings.agent_mib)] {
+        for (key, mib) in [("api_mib", self.ceilings.api_mib), ("agent_mib", self.ceilings.agent_mib)] {
             if let Some(mib) = mib.filter(|mib| *mib < LEAST_CEILING_MIB) {
-                return Err(format!("ceilings.{name} is {mib}; it must be {LEAST_CEILING_MIB} at least."));
+                return Some(("ceilings", key, format!("{mib}; it must be {LEAST_CEILING_MIB} at least")));
             }
         }
-        if !(1..=365).contains(&config.proofs.max_age_days) {
-            return Err(format!("proofs.max_age_days is {}; it must be 1 to 365.", config.proofs.max_age_days));
+        if !(1..=365).contains(&self.proofs.max_age_days) {
+            return Some(("proofs", "max_age_days", format!("{}; it must be 1 to 365", self.proofs.max_age_days)));
         }
-        if config.link.listen == Some(config.http.listen) {
-            return Err("link.listen and http.listen are the same address; give each its own port.".to_owned());
-        }
-        Ok(config)
+        let same = self.link.listen == Some(self.http.listen);
+        same.then(|| ("link", "listen", "the same address as http.listen; give each its own port".to_owned()))
     }
 
     /// Whether this host only runs game servers for a control plane elsewhere.
@@ -194,6 +211,22 @@ impl Config {
     }
 }
 
+/// Where in the text a byte is, for people, with the line itself.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let written: String = text.lines().nth(line - 1).unwrap_or_default().trim().chars().take(80).collect();
+    format!("line {line}, column {column} (`{written}`)")
+}
+
+/// Where the value of a key is, when the text names it.
+fn key_place(text: &str, section: &str, key: &str) -> Option<String> {
+    let document = DeTable::parse(text).ok()?;
+    let value = document.get_ref().get(section)?.get_ref().as_table()?.get(key)?;
+    Some(place(text, value.span().start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +241,14 @@ mod tests {
     fn values_out_of_range_say_what_would_be_right() {
         assert!(Config::parse("[api]\nservers = 9\n").unwrap_err().contains("0 to 8"));
         assert!(Config::parse("[api]\nservers = 0\n[games]\nenabled = false\n").unwrap_err().contains("nothing"));
-        assert!(Config::parse("[http]\nlisten = \"localhost\"\n").is_err());
+        assert!(Config::parse("[http]\nlisten = \"localhost\"\n").unwrap_err().starts_with("line 2, column"));
+        assert!(Config::parse("[api]\n\nservers = 9\n").unwrap_err().starts_with("line 3, column"));
+        assert!(
+            Config::parse("api = {servers = 9}")
+                .unwrap_err()
+                .contains("column 18 (`api = {servers = 9}`): api.servers is 9")
+        );
+        assert!(!Config::parse("[http\nlisten =").unwrap_err().contains('\n'));
         assert!(Config::parse("[ceilings]\nagent_mib = 3\n").unwrap_err().contains("64 at least"));
         assert!(Config::parse("[proofs]\nmax_age_days = 0\n").unwrap_err().contains("1 to 365"));
         let same = "[http]\nlisten = \"127.0.0.1:80\"\n[link]\nlisten = \"127.0.0.1:80\"\n";

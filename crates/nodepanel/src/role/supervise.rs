@@ -1,27 +1,44 @@
 //! `supervise`: the table of what runs on this host.
 
-use std::{ffi::OsString, os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use nodepanel_supervise::{
     build::INSTALLED,
     ceiling::Ceilings,
-    plan::{Plan, SocketSpec, Timing, Upgrades, WorkerSpec},
+    configuration::Configurations,
+    plan::{Configuration, Plan, SocketSpec, Timing, Upgrades, WorkerSpec},
     process::become_program,
     sockets::Inherited,
     supervisor::{self, Left},
 };
 use nodepanel_types::component::Role;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::{
-    local::{Config, DataDir, log_to_stderr},
+    local::{Config, DataDir, InForce, log_to_stderr},
     system::SystemClock,
 };
+
+/// How often the operator's configuration is looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
 const MIB: u64 = 1024 * 1024;
 
 /// Supervises until asked to stop; becomes the supervisor of another build when that is wanted.
-pub fn run(data_dir: &DataDir, config: &Config) -> anyhow::Result<()> {
+///
+/// `listen` wins over the configuration's address of the panel.
+pub fn run(data_dir: &DataDir, listen: Option<SocketAddr>) -> anyhow::Result<()> {
     let mut inherited = Inherited::from_env();
     log_to_stderr();
     let installed = match std::env::var_os(INSTALLED) {
@@ -29,11 +46,15 @@ pub fn run(data_dir: &DataDir, config: &Config) -> anyhow::Result<()> {
         None => std::env::current_exe().context("the program's own file cannot be found")?,
     };
     loop {
-        let plan = plan(data_dir, config, &installed);
+        let InForce { mut config, text, .. } = InForce::find(data_dir)?;
+        config.http.listen = listen.unwrap_or(config.http.listen);
+        let copy = put_in_force(data_dir, &text)?;
         // The supervisor does little, but at once: a thread of its own is all it needs.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let left =
-            runtime.block_on(supervisor::run(plan, inherited, Arc::new(SystemClock), crate::role::terminated()))?;
+        let left = runtime.block_on(async {
+            let plan = plan(data_dir, &config, &installed, copy, watch_file(data_dir, text));
+            supervisor::run(plan, inherited, Arc::new(SystemClock), crate::role::terminated()).await
+        })?;
         drop(runtime);
         let Left::Succeeded { program, sockets } = left else { return Ok(()) };
         let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -48,6 +69,39 @@ pub fn run(data_dir: &DataDir, config: &Config) -> anyhow::Result<()> {
     }
 }
 
+/// Makes the copy that workers read, and remembers that it is in force.
+fn put_in_force(data_dir: &DataDir, text: &str) -> anyhow::Result<PathBuf> {
+    let mut known = Configurations::open(data_dir.path());
+    let copy = known.copy(text)?;
+    known.put_in_force(&copy)?;
+    Ok(copy)
+}
+
+/// Looks at the operator's file now and then, so that a mistake is known before anybody needs the file.
+fn watch_file(data_dir: &DataDir, in_force: String) -> watch::Receiver<Option<String>> {
+    let (said, notice) = watch::channel(None);
+    let (data_dir, in_force) = (data_dir.clone(), Arc::<str>::from(in_force));
+    tokio::spawn(async move {
+        let mut rounds = interval(LOOK);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !said.is_closed() {
+            rounds.tick().await;
+            let (data_dir, in_force) = (data_dir.clone(), Arc::clone(&in_force));
+            let look = move || InForce::notice(&data_dir, &in_force).map(|notice| notice.text().to_owned());
+            let Ok(found) = tokio::task::spawn_blocking(look).await else { return };
+            let changed = said.send_if_modified(|said| {
+                let changed = *said != found;
+                said.clone_from(&found);
+                changed
+            });
+            if let Some(text) = found.filter(|_| changed) {
+                tracing::warn!("{text}");
+            }
+        }
+    });
+    notice
+}
+
 /// The sockets of this host; also what the keeper holds.
 pub fn sockets(config: &Config) -> Vec<SocketSpec> {
     if config.node_only() {
@@ -60,13 +114,20 @@ pub fn sockets(config: &Config) -> Vec<SocketSpec> {
 }
 
 /// What runs on this host.
-fn plan(data_dir: &DataDir, config: &Config, installed: &Path) -> Plan {
+fn plan(
+    data_dir: &DataDir,
+    config: &Config,
+    installed: &Path,
+    in_force: PathBuf,
+    notice: watch::Receiver<Option<String>>,
+) -> Plan {
     let worker = |name: String, role: Role, sockets: &[&str], after: &[&str]| WorkerSpec {
         name,
         role,
         program: installed.to_owned(),
         args: role_arguments(role, data_dir, config),
         env: Vec::new(),
+        configuration: Some(in_force.clone()),
         sockets: sockets.iter().map(|name| (*name).to_owned()).collect(),
         after: after.iter().map(|name| (*name).to_owned()).collect(),
         timing: Timing::default(),
@@ -86,7 +147,12 @@ fn plan(data_dir: &DataDir, config: &Config, installed: &Path) -> Plan {
         data_dir: data_dir.path().to_owned(),
         sockets: sockets(config),
         workers,
-        upgrades: Some(Upgrades { installed: installed.to_owned(), check }),
+        upgrades: Some(Upgrades {
+            installed: installed.to_owned(),
+            check,
+            configuration: Configuration { file: data_dir.config(), in_force },
+        }),
+        notice: Some(notice),
     }
 }
 

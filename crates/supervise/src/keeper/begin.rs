@@ -119,8 +119,7 @@ async fn ask_for_sockets(data_dir: &Path) -> Result<Sockets, ControlError> {
 /// Binds what is free. What workers of this installation still hold is left to them: the supervisor gets it from
 /// them, and the keeper from the supervisor.
 fn bind_all(plan: &KeeperPlan, record: &Record) -> Result<Sockets, KeeperError> {
-    let survivors = record.workers.iter().filter_map(|worker| worker.identity.as_ref());
-    let survived = survivors.map(Process::adopt).any(|process| matches!(process, Ok(Some(_))));
+    let survived = record.anything_runs();
     let mut sockets = Sockets::default();
     for spec in &plan.sockets {
         match bind(spec) {

@@ -30,10 +30,9 @@ use super::{
     requests::Stopping,
     slot::{Slot, millis},
     takeover::Comeback,
-    upgrade::Moving,
+    upgrade::{Moving, Version},
 };
 use crate::{
-    build::Print,
     ceiling::Watch,
     lifecycle::{Action, Input, Phase},
     lock::InstallationLock,
@@ -73,7 +72,7 @@ pub(super) enum Event {
     /// It was found out who starts whoever is at the top here.
     Overseen { pid: u32, found: Found },
     /// The installed build was looked at.
-    Examined { asker: Option<ConnectionId>, outcome: Result<Print, String> },
+    Examined { asker: Option<ConnectionId>, outcome: Result<Version, String> },
     /// The system's sign that another build or configuration is there.
     Hangup,
 }
@@ -430,7 +429,7 @@ impl Supervisor {
             restarts: self.own.restarts,
             last_recovery_ms: self.own.last_recovery_ms,
             last_exit: self.own.last_exit.clone(),
-            detail: None,
+            detail: self.plan.notice.as_ref().and_then(|notice| notice.borrow().clone()),
             supervision: self.supervision(&self.own.name, self.restarter()),
         };
         let workers = self.slots.iter().flat_map(|slot| {

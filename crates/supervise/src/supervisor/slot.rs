@@ -10,6 +10,7 @@ use nodepanel_types::{
 use super::connections::ConnectionId;
 use crate::{
     ceiling::Watch,
+    configuration::CONFIGURATION,
     lifecycle::{Lifecycle, Past, Phase},
     plan::WorkerSpec,
     process::{Launch, Process, ProcessError},
@@ -70,6 +71,7 @@ impl Slot {
             .args(&self.spec.args)
             .envs(self.spec.env.iter().cloned())
             .envs(own)
+            .envs(self.spec.configuration.iter().map(|copy| (CONFIGURATION, copy)))
             .stdout(self.log.stream().map_err(failed)?)
             .stderr(self.log.stream().map_err(failed)?);
         for name in &self.spec.sockets {

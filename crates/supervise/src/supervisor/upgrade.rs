@@ -1,7 +1,13 @@
-//! Carrying out a move to another build: checks what is installed, replaces the workers as `build::rollout` says, and
-//! lets the supervisor be succeeded by one of that build.
+//! Carrying out a move to another build or configuration: checks what is installed, replaces the workers as `build::rollout` says, and
+//! lets the supervisor be succeeded by one of that build. A configuration is part of what is moved to, and of what is
+//! returned to.
 
-use std::{path::PathBuf, process::Stdio, time::Duration, time::Instant};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use tokio::{process::Command, time::timeout};
 use tracing::{error, info, warn};
@@ -15,8 +21,9 @@ use crate::{
         Builds, Choice, Print,
         rollout::{Patience, Rollout, Stage, Step, Target},
     },
+    configuration::{CONFIGURATION, Configurations, Standing},
     lifecycle::{Input, Phase, Then},
-    plan::{Plan, Upgrades},
+    plan::{Plan, Upgrades, WorkerSpec},
     process::Ending,
     wire::protocol::{BuildState, FromSupervisor, Recovery},
 };
@@ -24,14 +31,31 @@ use crate::{
 /// How long an installed program may take to say that it can be used.
 const CHECK: Duration = Duration::from_secs(10);
 
-/// What the supervisor knows of builds.
+/// What workers are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    /// What they run.
+    program: PathBuf,
+    /// Which build that is; `None` when the file is gone.
+    print: Option<Print>,
+    /// The copy of the configuration that they read.
+    configuration: PathBuf,
+}
+
+impl Version {
+    fn is_of(&self, spec: &WorkerSpec) -> bool {
+        spec.program == self.program && spec.configuration.as_ref() == Some(&self.configuration)
+    }
+}
+
+/// What the supervisor knows of builds and configurations.
 pub(super) struct Moving {
     upgrades: Upgrades,
     rollout: Rollout,
-    /// The copy of the last good build.
-    good: PathBuf,
-    /// The build that is moved to, or watched.
-    candidate: Option<Print>,
+    /// What is returned to.
+    good: Version,
+    /// What is moved to, or watched.
+    candidate: Version,
     began: Instant,
     checking: bool,
     /// What became of the last move.
@@ -39,32 +63,94 @@ pub(super) struct Moving {
 }
 
 impl Moving {
-    /// Finds out which build the workers of `plan` are to run, and makes them.
+    /// Finds out which build the workers of `plan` are to run, and whether that and the configuration are known to be
+    /// good; makes the workers so.
     pub(super) fn begin(plan: &mut Plan, now: Instant) -> Option<Self> {
         let upgrades = plan.upgrades.clone()?;
         let builds = Builds::open(&plan.data_dir);
         let installed = Print::of(&upgrades.installed).ok();
-        let choice = builds.choose(installed);
-        let fallback = matches!(&choice, Choice::OnProbation { good: Some(_) });
-        let mut rollout = Rollout::new(Patience::default(), order(plan), fallback);
+        let in_force = upgrades.configuration.in_force.clone();
         let mut outcome = None;
-        match choice {
-            Choice::Proven => {}
-            Choice::OnProbation { .. } => rollout.prove(now),
+        // What to run, and what to return to.
+        let (program, good_program) = match builds.choose(installed) {
+            Choice::Proven => (upgrades.installed.clone(), Some(upgrades.installed.clone())),
+            Choice::OnProbation { good } => (upgrades.installed.clone(), good),
             Choice::Refused { good, why } => {
                 warn!("the installed build was refused ({why}); running the last good one");
-                for spec in &mut plan.workers {
-                    spec.program.clone_from(&good);
-                }
                 outcome = Some(format!("refused: {why}"));
+                (good.clone(), Some(good))
             }
+        };
+        let good_configuration = match standing(&Configurations::open(&plan.data_dir), &in_force) {
+            Standing::Proven => Some(in_force.clone()),
+            Standing::OnProbation { good } => good,
+            Standing::Refused { good, .. } => Some(good),
+        };
+        for spec in &mut plan.workers {
+            spec.program.clone_from(&program);
+            spec.configuration = Some(in_force.clone());
         }
-        let good = builds.good_path();
-        Some(Self { upgrades, rollout, good, candidate: installed, began: now, checking: false, outcome })
+        let proven = good_program.as_ref() == Some(&program) && good_configuration.as_ref() == Some(&in_force);
+        let fallback = !proven && good_program.is_some() && good_configuration.is_some();
+        let mut rollout = Rollout::new(Patience::default(), order(plan), fallback);
+        if !proven {
+            rollout.prove(now);
+        }
+        let good_program = good_program.unwrap_or_else(|| builds.good_path());
+        let good = Version {
+            print: Print::of(&good_program).ok(),
+            program: good_program,
+            configuration: good_configuration.unwrap_or_else(|| in_force.clone()),
+        };
+        let candidate = Version { program, print: installed, configuration: in_force };
+        Some(Self { upgrades, rollout, good, candidate, began: now, checking: false, outcome })
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.rollout.deadline()
+    }
+
+    /// In what the candidate is not the good one.
+    fn difference(&self) -> &'static str {
+        let build = self.candidate.print != self.good.print;
+        let configuration = self.candidate.configuration != self.good.configuration;
+        match (build, configuration) {
+            (true, true) => "build, with its configuration,",
+            (false, true) => "configuration",
+            _ => "build",
+        }
+    }
+}
+
+/// The build of this very process.
+fn own_print() -> Option<Print> {
+    Print::of("/proc/self/exe".as_ref()).ok()
+}
+
+fn standing(known: &Configurations, copy: &Path) -> Standing {
+    match std::fs::read_to_string(copy) {
+        Ok(text) => known.standing(&text),
+        Err(_) => Standing::OnProbation { good: known.good() },
+    }
+}
+
+/// Remembers that both are good.
+fn prove(data_dir: &Path, candidate: &Version) -> io::Result<()> {
+    let mut configurations = Configurations::open(data_dir);
+    configurations.put_in_force(&candidate.configuration).map_err(io::Error::other)?;
+    configurations.keep(&candidate.configuration).map_err(io::Error::other)?;
+    let Some(print) = candidate.print else { return Ok(()) };
+    Builds::open(data_dir).keep(&candidate.program, print).map_err(io::Error::other)
+}
+
+/// Remembers that whatever is new was refused: which of two new things is to blame nobody knows.
+fn refuse(data_dir: &Path, candidate: &Version, good: &Version, why: &str) -> io::Result<()> {
+    if candidate.configuration != good.configuration {
+        Configurations::open(data_dir).refuse(&candidate.configuration, why).map_err(io::Error::other)?;
+    }
+    match candidate.print.filter(|print| Some(*print) != good.print) {
+        Some(print) => Builds::open(data_dir).refuse(print, why).map_err(io::Error::other),
+        None => Ok(()),
     }
 }
 
@@ -114,14 +200,24 @@ impl Supervisor {
     }
 
     /// The installed build was looked at.
-    pub(super) fn examined(&mut self, asker: Option<ConnectionId>, outcome: Result<Print, String>) {
+    pub(super) fn examined(&mut self, asker: Option<ConnectionId>, outcome: Result<Version, String>) {
         let Some(moving) = &mut self.moving else { return };
         moving.checking = false;
         let reply = match outcome {
-            Ok(print) => {
-                info!("moving to the installed build, one worker at a time");
+            Ok(candidate) => {
+                info!("moving to the installed build and configuration, one worker at a time");
                 let now = Instant::now();
-                moving.candidate = Some(print);
+                moving.good = Version {
+                    // The same build stays where it is; another one has taken its place.
+                    program: if candidate.print == own_print() {
+                        candidate.program.clone()
+                    } else {
+                        Builds::open(&self.plan.data_dir).good_path()
+                    },
+                    print: own_print(),
+                    configuration: moving.upgrades.configuration.in_force.clone(),
+                };
+                moving.candidate = candidate;
                 moving.began = now;
                 moving.outcome = None;
                 let steps = moving.rollout.begin(now);
@@ -150,9 +246,7 @@ impl Supervisor {
             _ => false,
         };
         let name = slot.spec.name.clone();
-        let Some(moving) =
-            self.moving.as_mut().filter(|moving| at_fault && slot.spec.program == moving.upgrades.installed)
-        else {
+        let Some(moving) = self.moving.as_mut().filter(|moving| at_fault && moving.candidate.is_of(&slot.spec)) else {
             return;
         };
         let steps = moving.rollout.failed(index, &format!("{name} {ending} with it"), Instant::now());
@@ -179,47 +273,60 @@ impl Supervisor {
             let Some(moving) = &mut self.moving else { return };
             match step {
                 Step::Replace(index, target) => {
-                    let program = match target {
-                        Target::Candidate => moving.upgrades.installed.clone(),
-                        Target::Good => moving.good.clone(),
+                    let version = match target {
+                        Target::Candidate => &moving.candidate,
+                        Target::Good => &moving.good,
                     };
                     if let Some(slot) = self.slots.get_mut(index) {
-                        // On the way back, whoever never left the good build goes on undisturbed.
-                        let stays = target == Target::Good && slot.spec.program == program && slot.life.is_serving();
-                        slot.spec.program = program;
+                        // On the way back, whoever never left what is good goes on undisturbed.
+                        let stays = target == Target::Good && version.is_of(&slot.spec) && slot.life.is_serving();
+                        slot.spec.program.clone_from(&version.program);
+                        slot.spec.configuration = Some(version.configuration.clone());
                         if !stays {
                             self.step(index, Input::Restart);
                         }
                     }
                 }
-                Step::Succeed => self.successor = Some(moving.upgrades.installed.clone()),
+                Step::Succeed => {
+                    self.successor = Some(moving.candidate.program.clone());
+                    let copy = moving.candidate.configuration.clone();
+                    self.put_in_force(copy);
+                }
                 Step::Proven => {
-                    info!("the build has proven itself; it is the one to return to from now on");
+                    info!("the build and the configuration have proven themselves; they are returned to from now on");
                     moving.outcome = None;
-                    let Some(print) = moving.candidate else { continue };
-                    let (data_dir, program) = (self.plan.data_dir.clone(), moving.upgrades.installed.clone());
-                    self.recorder
-                        .run(move || Builds::open(&data_dir).keep(&program, print).map_err(std::io::Error::other));
+                    let (data_dir, candidate) = (self.plan.data_dir.clone(), moving.candidate.clone());
+                    self.recorder.run(move || prove(&data_dir, &candidate));
                 }
                 Step::Refused(why) => {
-                    error!("the new build is refused: {why}; returning to the last good one");
+                    let what = moving.difference();
+                    error!("the new {what} is refused: {why}; returning to the last good one");
                     moving.outcome = Some(format!("refused: {why}"));
-                    if let Some(print) = moving.candidate {
-                        let (data_dir, why) = (self.plan.data_dir.clone(), why.clone());
-                        self.recorder
-                            .run(move || Builds::open(&data_dir).refuse(print, &why).map_err(std::io::Error::other));
-                    }
-                    self.record("refused a new build and returned to the last good one", why);
+                    let (data_dir, reason) = (self.plan.data_dir.clone(), why.clone());
+                    let (candidate, good) = (moving.candidate.clone(), moving.good.clone());
+                    self.recorder.run(move || refuse(&data_dir, &candidate, &good, &reason));
+                    self.record(&format!("refused a new {what} and returned to the last good one"), why);
                 }
                 Step::Returned => {
-                    info!("every worker is back on the last good build");
-                    // One of the refused build must not go on supervising.
-                    if Print::of("/proc/self/exe".as_ref()).ok() == moving.candidate {
-                        self.successor = Some(moving.good.clone());
+                    info!("every worker is back on what was good");
+                    // One of the refused build or configuration must not go on supervising.
+                    let other_build = moving.candidate.print != moving.good.print;
+                    let refused = (other_build && own_print() == moving.candidate.print)
+                        || moving.upgrades.configuration.in_force != moving.good.configuration;
+                    if refused {
+                        self.successor = Some(moving.good.program.clone());
                     }
+                    let copy = moving.good.configuration.clone();
+                    self.put_in_force(copy);
                 }
             }
         }
+    }
+
+    /// Remembers what the next supervisor is to be configured by.
+    fn put_in_force(&self, copy: PathBuf) {
+        let data_dir = self.plan.data_dir.clone();
+        self.recorder.run(move || Configurations::open(&data_dir).put_in_force(&copy).map_err(io::Error::other));
     }
 
     fn record(&mut self, what: &str, why: String) {
@@ -253,12 +360,17 @@ impl Supervisor {
     }
 }
 
-/// Looks at the installed program: that it runs, that it accepts the configuration, and that there is a good one to
-/// return to.
-async fn examine(upgrades: &Upgrades, data_dir: PathBuf) -> Result<Print, String> {
+/// Looks at the installed program and the operator's configuration: that it runs, that it accepts the configuration, and
+/// that there is a good build to return to.
+async fn examine(upgrades: &Upgrades, data_dir: PathBuf) -> Result<Version, String> {
     let program = &upgrades.installed;
+    let (place, file) = (data_dir.clone(), upgrades.configuration.file.clone());
+    let copied = tokio::task::spawn_blocking(move || take_copy(&place, &file));
+    let configuration =
+        copied.await.unwrap_or_else(|error| Err(format!("the configuration could not be read: {error}")))?;
     let check = Command::new(program)
         .args(&upgrades.check)
+        .env(CONFIGURATION, &configuration)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -290,7 +402,20 @@ async fn examine(upgrades: &Upgrades, data_dir: PathBuf) -> Result<Print, String
                 format!("the running build cannot be kept to return to, {error}{cause}")
             })?;
         }
-        Ok(print)
+        Ok(Version { program, print: Some(print), configuration })
     });
     kept.await.unwrap_or_else(|error| Err(format!("the installed program could not be looked at: {error}")))
+}
+
+/// Makes a copy of the operator's configuration, which cannot change any more while it is looked at and tried.
+fn take_copy(data_dir: &Path, file: &Path) -> Result<PathBuf, String> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+    };
+    Configurations::open(data_dir).copy(&text).map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+        format!("the configuration cannot be kept: it {error}{cause}")
+    })
 }

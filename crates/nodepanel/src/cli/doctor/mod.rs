@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::output;
 use crate::{
     exit::Exit,
-    local::{Config, DataDir},
+    local::{Config, DataDir, Notice},
 };
 
 /// How a thing is.
@@ -40,8 +40,25 @@ impl Finding {
 }
 
 /// Looks at everything and prints what was found.
-pub async fn run(data_dir: &DataDir, config: &Config, json: bool) -> anyhow::Result<Exit> {
-    print(&checks::all(data_dir, config).await, json)
+///
+/// `notice` is what there is to say of the operator's configuration beside the one in force.
+pub async fn run(data_dir: &DataDir, config: &Config, notice: Option<&Notice>, json: bool) -> anyhow::Result<Exit> {
+    let mut findings = vec![configuration(data_dir, notice)];
+    findings.extend(checks::all(data_dir, config).await);
+    print(&findings, json)
+}
+
+fn configuration(data_dir: &DataDir, notice: Option<&Notice>) -> Finding {
+    let (verdict, mut text) = match notice {
+        None if data_dir.config().exists() => (Verdict::Fine, format!("{} is in force.", data_dir.config().display())),
+        None => (Verdict::Fine, "There is no nodepanel.toml; the defaults are in force.".to_owned()),
+        Some(Notice::Broken(text)) => (Verdict::Wrong, text.clone()),
+        Some(Notice::Waiting(text)) => (Verdict::Weak, text.clone()),
+    };
+    if let Some(first) = text.get_mut(0..1) {
+        first.make_ascii_uppercase();
+    }
+    Finding::new("config", verdict, text)
 }
 
 /// Says that the configuration is wrong: nothing else can be looked at without it.
