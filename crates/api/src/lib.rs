@@ -1,6 +1,7 @@
 //! The HTTP edge: `/api/v1`, the panel, health and metrics. It turns requests into use-cases of `control` and their
 //! answers into JSON; it decides nothing itself.
 
+mod admission;
 mod app;
 mod docs_page;
 mod edge;
@@ -12,6 +13,7 @@ mod state;
 mod telemetry;
 mod v1;
 
+pub use admission::Admission;
 pub use app::router;
 pub use panel::{PanelFile, PanelFiles};
 pub use sockets::Sockets;

@@ -1,6 +1,6 @@
 //! What every request passes on its way in and out, in order.
 //!
-//! In: it gets its id, and this API server catches up with the store. Out: a renewed session, the body of a refusal,
+//! In: it gets its id, is let in or refused (`admission`), and this API server catches up with the store. Out: a renewed session, the body of a refusal,
 //! the headers that every answer carries, and its place in log and metrics. A handler that panics is a refusal like any
 //! other. One function rather than a stack of layers: each layer of a router costs several allocations a request.
 
@@ -22,13 +22,17 @@ pub async fn gate(State(state): State<ApiState>, mut request: Request, next: Nex
     let stamp = Stamp::put_on(&mut request, &state);
     let renewal = RenewalSlot::put_on(&mut request);
     let refused = Refused::of(&request);
-    if request.uri().path().starts_with("/api/") {
-        // Whatever was acknowledged before this request, at any API server, is in its answer.
-        state.plane.catch_up().await;
-    }
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => after_panic(&*panic),
+    let mut response = match state.admission.enter(request.method(), stamp.route()) {
+        Err(later) => later.into_response(),
+        Ok(place) => {
+            if request.uri().path().starts_with("/api/") {
+                // Whatever was acknowledged before this request, at any API server, is in its answer.
+                state.plane.catch_up().await;
+            }
+            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            drop(place);
+            answered.unwrap_or_else(|panic| after_panic(&*panic))
+        }
     };
     renewal.take_off(&mut response);
     refused.write(stamp.id(), &mut response);

@@ -40,6 +40,11 @@ impl Stamp {
         stamp
     }
 
+    /// The pattern that the request matched; none for the panel's files.
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_ref().map(MatchedPath::as_str)
+    }
+
     /// The request's id.
     pub const fn id(&self) -> RequestId {
         self.id

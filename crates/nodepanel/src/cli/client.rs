@@ -56,6 +56,8 @@ struct Answer {
     status: StatusCode,
     /// Where else to ask, when it is a redirect.
     location: Option<String>,
+    /// `Retry-After`, in seconds.
+    retry_after: Option<u64>,
     body: Bytes,
 }
 
@@ -178,7 +180,9 @@ impl Client {
             if began.elapsed() + pause > patience {
                 return finish(answer, &self.url());
             }
-            tokio::time::sleep(pause).await;
+            // Whoever says when to come again is believed, within the patience that is left.
+            let asked_for = answer.ok().and_then(|answer| retry_after(&answer)).unwrap_or_default();
+            tokio::time::sleep(pause.max(asked_for.min(patience.saturating_sub(began.elapsed())))).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
@@ -206,15 +210,24 @@ impl Client {
             let status = response.status();
             let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             let location = location.map(str::to_owned);
+            let retry_after = response.headers().get(header::RETRY_AFTER);
+            let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
             let body = Limited::new(response.into_body(), LARGEST)
                 .collect()
                 .await
                 .map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?
                 .to_bytes();
-            anyhow::Ok(Answer { status, location, body })
+            anyhow::Ok(Answer { status, location, retry_after, body })
         };
         tokio::time::timeout(TRY, exchange).await.context("there was no answer in time")?
     }
+}
+
+/// When the answer says that it may be asked for again.
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let problem = serde_json::from_slice::<Problem>(&answer.body).ok();
+    let seconds = problem.and_then(|problem| problem.retry_after_s.map(u64::from)).or(answer.retry_after);
+    seconds.map(Duration::from_secs)
 }
 
 /// A 503 that says what it is about is an answer, unless it says that it will pass by itself.
