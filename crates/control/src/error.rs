@@ -65,6 +65,14 @@ pub enum ControlError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// More than can be done in time.
+    #[error("{what} Try again in {} s.", .retry_after.as_secs().max(1))]
+    Overloaded {
+        /// What there is too much of, as a sentence.
+        what: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The node does not answer.
     #[error("{0}")]
     NodeUnreachable(String),
@@ -102,6 +110,7 @@ impl ControlError {
             Self::SetupClosed(_) => ProblemCode::SetupClosed,
             Self::KeyReused => ProblemCode::KeyReused,
             Self::TooMany { .. } => ProblemCode::TooManyRequests,
+            Self::Overloaded { .. } => ProblemCode::Overloaded,
             Self::NodeUnreachable(_) => ProblemCode::NodeUnreachable,
             Self::NodeRefused(_) => ProblemCode::NodeRefused,
             Self::Store(error) => store_code(error),
@@ -114,8 +123,10 @@ impl ControlError {
         let mut problem = Problem::new(self.code(), self.detail());
         match self {
             Self::Invalid(errors) => problem.errors.clone_from(errors),
-            Self::TooMany { retry_after, .. } => {
-                problem.retry_after_s = Some(u32::try_from(retry_after.as_secs().max(1)).unwrap_or(u32::MAX));
+            Self::TooMany { retry_after, .. } | Self::Overloaded { retry_after, .. } => {
+                // Rounded up: who comes again a moment too early is refused again.
+                let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
+                problem.retry_after_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
             }
             Self::NodeUnreachable(_) => problem.retry_after_s = Some(2),
             Self::Store(error) if error.is_retryable() => problem.retry_after_s = Some(1),

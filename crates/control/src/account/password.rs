@@ -8,8 +8,11 @@ use tokio::sync::Semaphore;
 
 use crate::ControlError;
 
-/// Hashes that are worked on at once. Each takes about 20 MiB and some tens of milliseconds of one core.
-const AT_ONCE: usize = 2;
+/// Hashes that are worked on at once, at most; never more than half of the processors. Each takes about 20 MiB and some
+/// tens of milliseconds of one of them.
+const AT_ONCE: usize = 4;
+/// Logins that wait for their turn. More could not be served within `PATIENCE`.
+const WAITING: usize = 64;
 /// How long a login waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The shortest password.
@@ -20,13 +23,16 @@ pub const LONGEST: usize = 256;
 /// Makes and checks password hashes.
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
     ids: Arc<dyn IdSource>,
 }
 
 impl Passwords {
     /// With salts from `ids`.
     pub fn new(ids: Arc<dyn IdSource>) -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), ids }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let turns = Arc::new(Semaphore::new((processors / 2).clamp(1, AT_ONCE)));
+        Self { turns, queue: Arc::new(Semaphore::new(WAITING)), ids }
     }
 
     /// What is wrong with a new password, if anything.
@@ -67,14 +73,16 @@ impl Passwords {
     }
 
     async fn take_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ControlError> {
-        let busy = || ControlError::TooMany {
+        let busy = || ControlError::Overloaded {
             what: "More people are signing in than can be checked at once.",
             retry_after: PATIENCE,
         };
+        let queued = self.queue.clone().try_acquire_owned().map_err(|_| busy())?;
         let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned())
             .await
             .map_err(|_| busy())?
             .map_err(|_| busy())?;
+        drop(queued);
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);

@@ -24,9 +24,14 @@ pub struct SignedIn {
 }
 
 impl ControlPlane {
+    /// Whether an address may try to sign in; costs nothing, so that a flood is refused before its requests are read.
+    pub fn may_sign_in(&self, address: IpAddr) -> Result<(), ControlError> {
+        self.logins.check(address, self.now())
+    }
+
     /// Opens a session.
     pub async fn sign_in(&self, credentials: Credentials, address: IpAddr) -> Result<SignedIn, ControlError> {
-        self.logins.admit(address, self.now())?;
+        let attempt = self.logins.admit(address, &credentials.email, self.now())?;
         let name = NameRecord::key(NameSpace::Email, credentials.email.trim());
         let user = self
             .tables
@@ -34,11 +39,11 @@ impl ControlPlane {
             .get(&name)
             .and_then(|name| self.tables.users.get(&nodepanel_types::UserId::from_uuid(name.record.bearer)));
         let hash = user.as_ref().map(|user| user.record.password_hash.clone());
-        if !self.passwords.verify(credentials.password, hash).await? {
-            self.logins.failed(address, self.now());
-            return Err(ControlError::BadCredentials);
-        }
-        let user = user.ok_or(ControlError::BadCredentials)?;
+        let right = self.passwords.verify(credentials.password, hash).await.inspect_err(|_| {
+            attempt.take_back(self.now());
+        })?;
+        let user = user.filter(|_| right).ok_or(ControlError::BadCredentials)?;
+        attempt.succeeded(self.now());
         self.open_session(&user.record)
     }
 

@@ -26,7 +26,10 @@ pub async fn sign_in(State(state): State<ApiState>, request: Request) -> Result<
     refuse_cross_site(request.method(), request.headers())?;
     let headers = request.headers().clone();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let address = client_address(&headers, peer);
+    // Before the body is read: a flood must cost little.
+    state.plane.may_sign_in(address)?;
     let credentials: Credentials = body::parse(&headers, &body::read(request).await?)?;
-    let signed_in = state.plane.sign_in(credentials, client_address(&headers, peer)).await?;
+    let signed_in = state.plane.sign_in(credentials, address).await?;
     Ok(with_cookie(Json(signed_in.view).into_response(), &signed_in.cookie, is_secure(&headers)))
 }
