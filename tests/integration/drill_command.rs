@@ -41,12 +41,30 @@ fn drills_bring_their_own_installation() {
 }
 
 #[test]
+fn mistakes_bad_builds_and_storms_are_drilled() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, number) in [("broken-configuration", 12), ("bad-build", 3), ("login-flood", 12), ("retry-storm", 12)] {
+        let output = cli_to_its_end(&directory.path().join("none"), &["drill", name, "--repeat", "1", "--json"]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        let reports: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{name}: {text}"));
+        assert_eq!((&reports[0]["drill"], &reports[0]["number"]), (&Value::from(name), &Value::from(number)), "{text}");
+        assert_promises_kept(&reports[0]);
+        println!("{:#}", reports[0]["figures"]);
+    }
+}
+
+#[test]
 fn a_drill_on_a_running_installation_leaves_it_as_it_was() {
     let installation = Installation::start();
     let admin = installation.admin();
     let game = Game::start_echo(&admin, "of a customer");
     let console = Console::open(&admin, &game.id);
     let processes = installation.game_of(&game.id);
+    for spoiling in ["broken-configuration", "bad-build"] {
+        let refused = installation.cli(&["drill", spoiling, "--running", "--yes", "--repeat", "1"]);
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && text.contains("leave --running out"), "{text}");
+    }
     let refused = installation.cli(&["drill", "supervisor-killed", "--running"]);
     assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stdout));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--yes"));

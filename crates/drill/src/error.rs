@@ -29,6 +29,12 @@ pub enum DrillError {
         /// What came back.
         answer: String,
     },
+    /// It spoils what belongs to the operator.
+    #[error(
+        "this drill spoils the configuration or the program, which on a running installation are not its to touch; \
+             leave --running out"
+    )]
+    OnlyScratch,
     /// A part that the drill needs is not there.
     #[error("there is no {part}; `nodepanel status` shows what runs")]
     Missing {

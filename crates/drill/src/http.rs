@@ -1,13 +1,21 @@
 //! One connection to the API, and one try of a request over it. What a failed try means for the user is `user`'s.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request as HttpRequest, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 8 * 1024 * 1024;
@@ -114,13 +122,20 @@ impl Answer {
 #[derive(Debug)]
 pub struct Connection {
     access: Access,
+    /// The address of this machine that it comes from; the system's choice when there is none.
+    from: Option<IpAddr>,
     open: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Connection {
     /// One that is opened when it is needed.
     pub const fn new(access: Access) -> Self {
-        Self { access, open: None }
+        Self { access, from: None, open: None }
+    }
+
+    /// One that comes from this address of the machine.
+    pub const fn from_address(access: Access, from: IpAddr) -> Self {
+        Self { access, from: Some(from), open: None }
     }
 
     /// Lets the next try open a new connection.
@@ -142,7 +157,7 @@ impl Connection {
 
     async fn exchange(&mut self, request: &Request) -> Result<Try, Try> {
         if self.open.as_ref().is_none_or(SendRequest::is_closed) {
-            self.open = Some(connect(self.access.address).await?);
+            self.open = Some(connect(self.access.address, self.from).await?);
         }
         let Some(sender) = &mut self.open else { return Err(Try::Refused) };
         let broken = |error: hyper::Error| Try::Broken(error.to_string());
@@ -156,8 +171,14 @@ impl Connection {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Try> {
-    let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
+async fn connect(address: SocketAddr, from: Option<IpAddr>) -> Result<SendRequest<Full<Bytes>>, Try> {
+    let connecting = async {
+        let Some(from) = from else { return TcpStream::connect(address).await };
+        let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        socket.connect(address).await
+    };
+    let stream = connecting.await.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => Try::Refused,
         _ => Try::Broken(error.to_string()),
     })?;

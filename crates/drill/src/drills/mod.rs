@@ -7,6 +7,11 @@ mod agent_killed;
 mod all_api_killed;
 mod api_hangs;
 mod api_killed;
+mod bad_build;
+mod broken_configuration;
+mod login_flood;
+mod person;
+mod retry_storm;
 mod supervisor_killed;
 
 use std::time::Duration;
@@ -40,12 +45,29 @@ pub enum Drill {
     SupervisorKilled,
     /// SIGKILL to this machine's agent.
     AgentKilled,
+    /// A new build crashes at once.
+    BadBuild,
+    /// A mistake in the configuration, and SIGKILL to a process.
+    BrokenConfiguration,
+    /// Twenty times the load.
+    RetryStorm,
+    /// Wrong passwords from one address.
+    LoginFlood,
 }
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 5] =
-        [Self::ApiKilled, Self::ApiHangs, Self::AllApiKilled, Self::SupervisorKilled, Self::AgentKilled];
+    pub const ALL: [Self; 9] = [
+        Self::ApiKilled,
+        Self::ApiHangs,
+        Self::AllApiKilled,
+        Self::SupervisorKilled,
+        Self::AgentKilled,
+        Self::BadBuild,
+        Self::BrokenConfiguration,
+        Self::RetryStorm,
+        Self::LoginFlood,
+    ];
 
     /// The drill of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -60,6 +82,10 @@ impl Drill {
             Self::AllApiKilled => "all-api-killed",
             Self::SupervisorKilled => "supervisor-killed",
             Self::AgentKilled => "agent-killed",
+            Self::BadBuild => "bad-build",
+            Self::BrokenConfiguration => "broken-configuration",
+            Self::RetryStorm => "retry-storm",
+            Self::LoginFlood => "login-flood",
         }
     }
 
@@ -68,9 +94,10 @@ impl Drill {
         match self {
             Self::ApiKilled => 1,
             Self::ApiHangs => 2,
-            Self::AllApiKilled => 3,
+            Self::AllApiKilled | Self::BadBuild => 3,
             Self::SupervisorKilled => 4,
             Self::AgentKilled => 8,
+            Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood => 12,
         }
     }
 
@@ -82,6 +109,10 @@ impl Drill {
             Self::AllApiKilled => "All API servers are killed with SIGKILL at once.",
             Self::SupervisorKilled => "The supervisor is killed with SIGKILL.",
             Self::AgentKilled => "This machine's agent is killed with SIGKILL.",
+            Self::BadBuild => "A build is installed whose API servers crash.",
+            Self::BrokenConfiguration => "The configuration is spoiled, and a process is killed with SIGKILL.",
+            Self::RetryStorm => "Twenty times the usual requests come, from clients that are not patient.",
+            Self::LoginFlood => "One address tries wrong passwords as fast as it can.",
         }
     }
 
@@ -99,6 +130,18 @@ impl Drill {
             }
             Self::SupervisorKilled => vec![Timed::new("killed, to supervised again", Some(Limit::Max(ms(1_000))))],
             Self::AgentKilled => vec![Timed::new("killed, to every game led again", Some(Limit::Max(ms(500))))],
+            Self::BadBuild => {
+                vec![Timed::new("crashed, to the last good build serving", Some(Limit::Max(ms(2_000))))]
+            }
+            Self::BrokenConfiguration => vec![
+                Timed::new("spoiled, to the mistake named", None),
+                Timed::new("killed, to ready with the last good one", Some(Limit::P99(ms(500)))),
+            ],
+            Self::RetryStorm => vec![
+                Timed::new("p99 of what was let in", Some(Limit::Max(ms(500)))),
+                Timed::new("the storm's end, to everything let in", None),
+            ],
+            Self::LoginFlood => vec![Timed::new("the slowest sign-in from elsewhere", None)],
         }
     }
 
@@ -110,6 +153,10 @@ impl Drill {
             Self::AllApiKilled => all_api_killed::once(scene).await,
             Self::SupervisorKilled => supervisor_killed::once(scene).await,
             Self::AgentKilled => agent_killed::once(scene, load).await,
+            Self::BadBuild => bad_build::once(scene).await,
+            Self::BrokenConfiguration => broken_configuration::once(scene, repetition).await,
+            Self::RetryStorm => retry_storm::once(scene).await,
+            Self::LoginFlood => login_flood::once(scene).await,
         }
     }
 

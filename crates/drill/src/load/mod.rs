@@ -34,7 +34,7 @@ use crate::{
     scene::PATIENCE,
 };
 
-pub use cast::{Game, ServerSeen};
+pub use cast::{Game, ServerSeen, mark};
 
 /// Users at work; each asks ten times a second.
 const WORKERS: u32 = 20;

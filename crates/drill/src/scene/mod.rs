@@ -4,11 +4,13 @@ mod part;
 mod scratch;
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
+    process::Child,
     time::Duration,
 };
 
-use nodepanel_supervise::control::Control;
+use nodepanel_supervise::{control::Control, wire::protocol::BuildState};
 use nodepanel_types::component::{Component, ComponentState};
 use tokio::time::{Instant, sleep};
 
@@ -83,6 +85,37 @@ impl Scene {
     /// Whether it is thrown away afterwards.
     pub const fn is_scratch(&self) -> bool {
         self.scratch.is_some()
+    }
+
+    /// Its data directory, when the drill may do with it what it likes.
+    pub fn own_data_dir(&self) -> Result<&Path, DrillError> {
+        if self.is_scratch() { Ok(&self.data_dir) } else { Err(DrillError::OnlyScratch) }
+    }
+
+    /// The binary that it was made from, when it is the drill's own.
+    pub fn binary(&self) -> Result<&Path, DrillError> {
+        self.scratch.as_ref().map(Scratch::binary).ok_or(DrillError::OnlyScratch)
+    }
+
+    /// Begins a command of its command line, when it is the drill's own.
+    pub fn command(&self, arguments: &[&OsStr]) -> Result<Child, DrillError> {
+        self.scratch.as_ref().ok_or(DrillError::OnlyScratch)?.begin(arguments)
+    }
+
+    /// Waits until every process is ready, and build and configuration have proven themselves: then there is something
+    /// good to return to.
+    pub async fn settled(&self) -> Result<(), DrillError> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            self.ready().await?;
+            if let Ok(mut control) = Control::connect(&self.data_dir).await
+                && let Ok((_, BuildState::Settled, _)) = control.build().await
+            {
+                return Ok(());
+            }
+            sleep(GLANCE).await;
+        }
+        Err(DrillError::Late { what: "the build to prove itself".to_owned(), waited: begun.elapsed() })
     }
 
     /// Its own processes, as its supervisor sees them.

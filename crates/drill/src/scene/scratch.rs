@@ -2,6 +2,7 @@
 //! stopped with it.
 
 use std::{
+    ffi::OsStr,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -38,10 +39,13 @@ impl Scratch {
         let config = data.join("nodepanel.toml");
         let text = format!("[http]\nlisten = \"{http}\"\n\n[link]\nlisten = \"{link}\"\n");
         fs::write(&config, text).map_err(at(&config))?;
+        // A program of its own: a drill may put another in its place.
+        let program = directory.path().join("nodepanel");
+        fs::hard_link(binary, &program).or_else(|_| fs::copy(binary, &program).map(drop)).map_err(at(&program))?;
         let log_path = directory.path().join("up.log");
         let log = fs::File::create(&log_path).map_err(at(&log_path))?;
         let error_log = log.try_clone().map_err(at(&log_path))?;
-        let keeper = command(binary, &data)
+        let keeper = command(&program, &data)
             .arg("up")
             .env("NODEPANEL_ADMIN_EMAIL", ADMINISTRATOR)
             .env("NODEPANEL_ADMIN_PASSWORD", "only for a drill, and not reachable from elsewhere")
@@ -51,13 +55,29 @@ impl Scratch {
             .stdout(log)
             .stderr(error_log)
             .spawn()
-            .map_err(at(binary))?;
+            .map_err(at(&program))?;
         Ok(Self { binary: binary.to_owned(), directory, keeper, address: http })
     }
 
     /// Where its API is.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The binary that it was made from, which stays as it is.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Begins a command of its command line, whose output nobody reads.
+    pub fn begin(&self, arguments: &[&OsStr]) -> Result<Child, DrillError> {
+        command(&self.binary, &self.data_dir())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(at(&self.binary))
     }
 
     /// Its data directory.
