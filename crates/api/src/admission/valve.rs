@@ -1,16 +1,16 @@
 //! How much of what comes is let in: a pure controller. Instants and measured waits go in, decisions come out.
 //!
 //! ```text
-//!            shortest wait of a window > target
-//!   open ───────────────────────────────────────▶ throttled ──┐ again: the share shrinks by how far the wait is off,
-//!    ▲                                               │   ▲    │ to a third at most
-//!    └── share back at 1, a little a window ─────────┘   └────┘
+//!            shortest wait of a window > target, for many
+//!   open ───────────────────────────────────────────────▶ throttled ──┐ again: the share shrinks by how far the wait is
+//!    ▲                                                       │   ▲    │ off, and to almost nothing when it is far off
+//!    └── share back at 1, a little each window ──────────────┘   └────┘
 //!        with a short wait in it; a window in which nobody was seen to wait changes nothing
 //! ```
 //!
-//! Invariants: nothing is refused while waits are short; the first so many requests of every window are let in whatever
-//! the waits; of a higher rank never a smaller share is let in; once waits are short again everything is let in within
-//! `1 / GROWTH` windows.
+//! Invariants: nothing is refused while waits are short, or while few wait; the first so many requests of every window are
+//! let in whatever the waits; of a higher rank never a smaller share is let in; once waits are short again everything is
+//! let in within `1 / GROWTH` windows.
 
 use std::time::Duration;
 
@@ -19,12 +19,17 @@ use super::Rank;
 /// How long waits are watched before something follows from them. Stalls of 4 to 20 ms are normal on a shared machine;
 /// a whole window without a single short wait is a queue.
 pub const WINDOW: Duration = Duration::from_millis(50);
-/// What the share grows by in a window without a queue: from almost nothing to all of it in 1.7 s.
-const GROWTH: f64 = 0.03;
+/// What the share grows by in a window without a queue: from almost nothing to all of it in 2.5 s.
+const GROWTH: f64 = 0.02;
 /// The most that it shrinks by in one window.
-const DEEPEST: f64 = 0.33;
+const DEEPEST: f64 = 0.2;
+/// A wait of so many targets is no matter of shares any more: only what is always let in may still come.
+const EMERGENCY: u32 = 4;
 /// The smallest share; it must be able to grow.
 const LEAST: f64 = 0.01;
+/// Requests that come during one wait are a queue from so many on. A few clients that each wait for their answer make no
+/// queue, however slow the machine is for other reasons.
+const MANY: f64 = 32.0;
 /// Requests of each rank that are let in during a window in any case: 280 a second in all.
 const ALWAYS: [u32; 3] = [6, 6, 2];
 
@@ -39,6 +44,8 @@ pub struct Valve {
     until: Duration,
     /// The shortest wait in it.
     shortest: Option<Duration>,
+    /// Requests that came since a wait was last judged, and since when that is.
+    arrived: (u32, Duration),
     /// What was let in during it.
     admitted: [u32; 3],
     /// What is left over from rounding, for each rank.
@@ -48,12 +55,15 @@ pub struct Valve {
 impl Valve {
     /// One that is open.
     pub const fn new(target: Duration) -> Self {
-        Self { target, share: 1.0, until: WINDOW, shortest: None, admitted: [0; 3], credit: [0.0; 3] }
-    }
-
-    /// Whether everything is let in.
-    pub fn is_open(&self) -> bool {
-        self.share >= 1.0
+        Self {
+            target,
+            share: 1.0,
+            until: WINDOW,
+            shortest: None,
+            arrived: (0, Duration::ZERO),
+            admitted: [0; 3],
+            credit: [0.0; 3],
+        }
     }
 
     /// How much of the ordinary is let in, 0 to 1.
@@ -66,10 +76,15 @@ impl Valve {
         self.share = 1.0;
     }
 
-    /// Takes in how long somebody waited. A wait that is longer than a window closes it: nobody waited less meanwhile.
+    /// Takes in how long somebody waited.
     pub fn waited(&mut self, now: Duration, wait: Duration) {
         self.roll(now);
         self.shortest = Some(self.shortest.map_or(wait, |shortest| shortest.min(wait)));
+    }
+
+    /// Takes in how long everybody had to wait. Longer than a window, it needs no other to be compared with.
+    pub fn all_waited(&mut self, now: Duration, wait: Duration) {
+        self.waited(now, wait);
         if wait > WINDOW {
             self.close(now);
         }
@@ -78,6 +93,7 @@ impl Valve {
     /// Whether a request is let in.
     pub fn admit(&mut self, now: Duration, rank: Rank) -> bool {
         self.roll(now);
+        self.arrived.0 = self.arrived.0.saturating_add(1);
         let share = match rank {
             // In this order: lists end at half of the load, power is let in until a quarter of it.
             Rank::Vital => (self.share * 4.0).min(1.0),
@@ -102,28 +118,31 @@ impl Valve {
     }
 
     fn roll(&mut self, now: Duration) {
-        while now >= self.until {
-            let until = self.until;
-            self.close(until);
-            // A long silence is no reason to count windows.
-            if self.is_open() && now > self.until {
+        if now >= self.until {
+            self.close(self.until);
+            if now >= self.until {
+                // Windows in which nothing happened are not counted.
                 self.until = now + WINDOW;
             }
         }
     }
 
     fn close(&mut self, now: Duration) {
-        self.share = match self.shortest.take() {
-            Some(shortest) if shortest > self.target => {
-                let off = self.target.as_secs_f64() / shortest.as_secs_f64();
-                (self.share * off.clamp(DEEPEST, 0.9)).max(LEAST)
-            }
-            Some(_) => (self.share + GROWTH).min(1.0),
-            // Whoever waits now may wait for long: that is known when it is over.
-            None => self.share,
-        };
         self.until = now + WINDOW;
         self.admitted = [0; 3];
+        // Whoever waits now may wait for long: that is known when it is over.
+        let Some(shortest) = self.shortest.take() else { return };
+        let (arrived, since) = std::mem::replace(&mut self.arrived, (0, now));
+        let meanwhile = now.saturating_sub(since).max(shortest).as_secs_f64();
+        let waiting = f64::from(arrived) * shortest.as_secs_f64() / meanwhile.max(f64::MIN_POSITIVE);
+        self.share = if shortest <= self.target || waiting < MANY {
+            (self.share + GROWTH).min(1.0)
+        } else if shortest > self.target * EMERGENCY {
+            LEAST
+        } else {
+            let off = self.target.as_secs_f64() / shortest.as_secs_f64();
+            (self.share * off.clamp(DEEPEST, 0.9)).max(LEAST)
+        };
     }
 }
 

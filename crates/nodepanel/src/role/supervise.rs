@@ -48,7 +48,7 @@ pub fn run(data_dir: &DataDir, listen: Option<SocketAddr>) -> anyhow::Result<()>
     loop {
         let InForce { mut config, text, .. } = InForce::find(data_dir)?;
         config.http.listen = listen.unwrap_or(config.http.listen);
-        let copy = put_in_force(data_dir, &text)?;
+        let copy = put_in_force(data_dir, &text);
         // The supervisor does little, but at once: a thread of its own is all it needs.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let left = runtime.block_on(async {
@@ -69,12 +69,16 @@ pub fn run(data_dir: &DataDir, listen: Option<SocketAddr>) -> anyhow::Result<()>
     }
 }
 
-/// Makes the copy that workers read, and remembers that it is in force.
-fn put_in_force(data_dir: &DataDir, text: &str) -> anyhow::Result<PathBuf> {
+/// Makes the copy that workers read, and remembers that it is in force. A disk that takes no copy stops nobody: workers
+/// then read the file itself.
+fn put_in_force(data_dir: &DataDir, text: &str) -> PathBuf {
     let mut known = Configurations::open(data_dir.path());
-    let copy = known.copy(text)?;
-    known.put_in_force(&copy)?;
-    Ok(copy)
+    let kept = known.copy(text).and_then(|copy| known.put_in_force(&copy).map(|()| copy));
+    kept.unwrap_or_else(|error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(%error, cause, "the configuration cannot be kept; a mistake in the file would be read by workers");
+        data_dir.config()
+    })
 }
 
 /// Looks at the operator's file now and then, so that a mistake is known before anybody needs the file.
