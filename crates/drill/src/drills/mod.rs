@@ -7,6 +7,7 @@ mod agent_killed;
 mod all_api_killed;
 mod api_hangs;
 mod api_killed;
+mod api_stalls;
 mod bad_build;
 mod broken_configuration;
 mod login_flood;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use self::api_stalls::Stall;
 use crate::{
     error::DrillError,
     figure::{Limit, Timed},
@@ -39,6 +41,10 @@ pub enum Drill {
     ApiKilled,
     /// One API server stops in the middle of what it does.
     ApiHangs,
+    /// The event loop of one API server runs in a circle.
+    ApiSpins,
+    /// The event loop of one API server waits for what never comes.
+    ApiDeadlocked,
     /// SIGKILL to every API server at once.
     AllApiKilled,
     /// SIGKILL to the supervisor.
@@ -57,9 +63,11 @@ pub enum Drill {
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ApiKilled,
         Self::ApiHangs,
+        Self::ApiSpins,
+        Self::ApiDeadlocked,
         Self::AllApiKilled,
         Self::SupervisorKilled,
         Self::AgentKilled,
@@ -79,6 +87,8 @@ impl Drill {
         match self {
             Self::ApiKilled => "api-killed",
             Self::ApiHangs => "api-hangs",
+            Self::ApiSpins => "api-spins",
+            Self::ApiDeadlocked => "api-deadlocked",
             Self::AllApiKilled => "all-api-killed",
             Self::SupervisorKilled => "supervisor-killed",
             Self::AgentKilled => "agent-killed",
@@ -93,7 +103,7 @@ impl Drill {
     pub const fn number(self) -> u8 {
         match self {
             Self::ApiKilled => 1,
-            Self::ApiHangs => 2,
+            Self::ApiHangs | Self::ApiSpins | Self::ApiDeadlocked => 2,
             Self::AllApiKilled | Self::BadBuild => 3,
             Self::SupervisorKilled => 4,
             Self::AgentKilled => 8,
@@ -106,6 +116,8 @@ impl Drill {
         match self {
             Self::ApiKilled => "One API server is killed with SIGKILL.",
             Self::ApiHangs => "One API server hangs (SIGSTOP).",
+            Self::ApiSpins => "The event loop of one API server runs in a circle, at 100 % of a processor.",
+            Self::ApiDeadlocked => "The event loop of one API server waits for ever.",
             Self::AllApiKilled => "All API servers are killed with SIGKILL at once.",
             Self::SupervisorKilled => "The supervisor is killed with SIGKILL.",
             Self::AgentKilled => "This machine's agent is killed with SIGKILL.",
@@ -121,7 +133,7 @@ impl Drill {
         let ms = Duration::from_millis;
         match self {
             Self::ApiKilled => vec![Timed::new("killed, to its replacement's answer", Some(Limit::P99(ms(250))))],
-            Self::ApiHangs => vec![
+            Self::ApiHangs | Self::ApiSpins | Self::ApiDeadlocked => vec![
                 Timed::new("hung, to declared so and ended", Some(Limit::Max(ms(750)))),
                 Timed::new("hung, to its replacement's answer", Some(Limit::Max(ms(1_000)))),
             ],
@@ -150,6 +162,8 @@ impl Drill {
         match self {
             Self::ApiKilled => api_killed::once(scene, repetition).await,
             Self::ApiHangs => api_hangs::once(scene, repetition).await,
+            Self::ApiSpins => api_stalls::once(scene, repetition, Stall::Spin).await,
+            Self::ApiDeadlocked => api_stalls::once(scene, repetition, Stall::Wait).await,
             Self::AllApiKilled => all_api_killed::once(scene).await,
             Self::SupervisorKilled => supervisor_killed::once(scene).await,
             Self::AgentKilled => agent_killed::once(scene, load).await,
