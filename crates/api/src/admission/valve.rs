@@ -27,9 +27,9 @@ const DEEPEST: f64 = 0.2;
 const EMERGENCY: u32 = 4;
 /// The smallest share; it must be able to grow.
 const LEAST: f64 = 0.01;
-/// Requests that come during one wait are a queue from so many on. A few clients that each wait for their answer make no
-/// queue, however slow the machine is for other reasons.
-const MANY: f64 = 32.0;
+/// Requests that come during one wait are a queue from so many on; counted by windows, that may be twice the truth. A few
+/// clients that each wait for their answer make no queue, however slow the machine is for other reasons.
+const MANY: f64 = 64.0;
 /// Requests of each rank that are let in during a window in any case: 280 a second in all.
 const ALWAYS: [u32; 3] = [6, 6, 2];
 

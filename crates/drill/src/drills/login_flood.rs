@@ -99,6 +99,8 @@ async fn guess(access: Access, email: String, flood: Arc<Flood>) -> Option<Strin
             Try::Answered(answer) if matches!(answer.status, 429 | 503) && answer.retry_after.is_some() => {
                 flood.refused.fetch_add(1, Ordering::Relaxed)
             }
+            // Refused before its body was read, the connection ends; the next guess comes over another one.
+            Try::Broken(_) => 0,
             other => return Some(format!("{other:?}")),
         };
     }

@@ -102,8 +102,8 @@ proptest! {
         let mut valve = Valve::new(TARGET);
         let mut now = Duration::ZERO;
         for wait in waits {
-            // Each of twenty clients asks again when it was answered.
-            for _ in 0..20 {
+            // Each of thirty clients asks again when it was answered.
+            for _ in 0..30 {
                 prop_assert!(valve.admit(now, Rank::Bulk), "{:?}", valve);
             }
             now += Duration::from_millis(wait);
