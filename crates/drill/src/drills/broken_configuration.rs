@@ -61,7 +61,8 @@ pub async fn once(scene: &Scene, repetition: u32) -> Result<Vec<Duration>, Drill
 
 /// How often each worker was started again.
 fn restarts(components: &[Component]) -> BTreeMap<String, u64> {
-    let workers = components.iter().filter(|component| !matches!(component.role, Role::Supervisor | Role::Shim));
+    let worker = |component: &&Component| !matches!(component.role, Role::Keeper | Role::Supervisor | Role::Shim);
+    let workers = components.iter().filter(worker);
     workers.map(|worker| (worker.name.clone(), worker.restarts)).collect()
 }
 
