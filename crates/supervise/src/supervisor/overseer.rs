@@ -20,7 +20,7 @@ use super::{
     slot::millis,
 };
 use crate::{
-    process::Process,
+    process::{Identity, Process},
     record::{ProcessRecord, Record},
     service,
     wire::protocol::Recovery,
@@ -28,7 +28,7 @@ use crate::{
 
 /// How often systemd is asked: units are enabled and disabled by hand, seldom.
 const LOOK: Duration = Duration::from_secs(60);
-/// A keeper that is younger than the boot by less than this was started by it; by hand it takes longer.
+/// A keeper that is younger than the machine by less than this was started with it; by hand it takes longer.
 const WITH_BOOT: Duration = Duration::from_secs(300);
 /// The name of the component.
 const NAME: &str = "keeper";
@@ -210,7 +210,8 @@ impl Supervisor {
     }
 
     fn keeper_came_with_boot(&self) -> bool {
-        self.overseer.keeper.as_ref().is_some_and(|keeper| keeper.identity().since_boot() < WITH_BOOT)
+        let keeper = self.overseer.keeper.as_ref();
+        keeper.is_some_and(|keeper| keeper.identity().since_boot().saturating_sub(first_process()) < WITH_BOOT)
     }
 
     /// The keeper as a component; `None` when nobody ever said to be one.
@@ -275,9 +276,14 @@ impl Supervisor {
     }
 }
 
-/// How long the kernel has run.
+/// How long this machine has run: since its first process, because a container has the kernel of its host.
 pub(super) fn since_boot() -> Millis {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let (seconds, nanoseconds) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
-    seconds.saturating_mul(1_000).saturating_add(nanoseconds / 1_000_000)
+    let kernel = Duration::from_secs(now.tv_sec.unsigned_abs()) + Duration::from_nanos(now.tv_nsec.unsigned_abs());
+    millis(kernel.saturating_sub(first_process()))
+}
+
+/// When the machine's first process was started, as the kernel counts.
+fn first_process() -> Duration {
+    Identity::read(1).ok().flatten().map_or(Duration::ZERO, |first| first.since_boot())
 }

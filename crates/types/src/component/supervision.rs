@@ -129,7 +129,7 @@ pub struct Proof {
     pub occasion: Occasion,
     /// What had happened, as the rest of a sentence that begins with the process: "was killed by SIGKILL".
     pub why: String,
-    /// From the loss to ready again, in milliseconds; from the start of the kernel where the machine had ended; `null`
+    /// From the loss to ready again, in milliseconds; from the start of the machine where that had ended; `null`
     /// when nobody saw the loss.
     pub took_ms: Option<Millis>,
     /// Who saw it.
