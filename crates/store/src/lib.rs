@@ -6,12 +6,14 @@
 //! [`Repository`] gives typed records on top, [`Cache`] a full copy in memory that outlives an outage, and
 //! [`Election`] a leader whose writes are fenced.
 //!
-//! Only desired state and slow facts belong here: no console lines, no statistics, no journal.
+//! Only desired state and slow facts belong in it: no console lines, no statistics. What the nodes did is in the
+//! [`Journal`], a file of its own with weaker promises.
 
 mod backend;
 mod cache;
 mod election;
 mod error;
+mod journal;
 mod key;
 mod memory;
 mod revision;
@@ -25,6 +27,7 @@ pub use backend::{Backend, Continue, Entry, Page, list_all};
 pub use cache::{Cache, CacheBuilder, Changed, Freshness, RecordChange, Verb, View};
 pub use election::{Election, Holder, Leadership, Lost};
 pub use error::StoreError;
+pub use journal::{Delivered, Journal, JournalLimits, Position};
 pub use key::{Key, Prefix};
 pub use memory::{Fault, MemoryBackend};
 pub use revision::{LeaseId, Revision};

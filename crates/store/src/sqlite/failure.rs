@@ -7,7 +7,7 @@ use rusqlite::{Error, ErrorCode, ffi};
 use crate::StoreError;
 
 /// Translates an error that left nothing written.
-pub(super) fn meaning(error: &Error, path: &Path, waited: Duration) -> StoreError {
+pub(crate) fn meaning(error: &Error, path: &Path, waited: Duration) -> StoreError {
     let Error::SqliteFailure(failure, message) = error else {
         // Everything else is a row that does not look as the schema says.
         return StoreError::Corrupt { path: path.to_owned(), what: error.to_string() };
@@ -55,6 +55,6 @@ pub(super) fn is_general(error: &Error) -> bool {
 }
 
 /// Whether somebody else holds the lock, so that trying again soon is worthwhile.
-pub(super) fn is_busy(error: &Error) -> bool {
+pub(crate) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

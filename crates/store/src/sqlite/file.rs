@@ -114,14 +114,14 @@ pub(super) fn inspect(path: &Path, patience: Duration) -> Result<(), StoreError>
 
 /// Which file a path names, to notice that it was moved or replaced under an open connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
 }
 
 impl Identity {
     /// The file that is at `path` now.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self { device: metadata.dev(), inode: metadata.ino() })
     }

@@ -6,8 +6,8 @@
 mod backend;
 mod batch;
 mod clock;
-mod failure;
-mod file;
+pub(crate) mod failure;
+pub(crate) mod file;
 mod glance;
 mod leases;
 mod maintenance;

@@ -8,6 +8,7 @@ mod damage;
 mod election;
 mod faults;
 mod harness;
+mod journal;
 mod model;
 mod old_forms;
 mod processes;

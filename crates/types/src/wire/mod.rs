@@ -15,8 +15,8 @@ pub use desired::{
     Launch, Limits, PlayerQuery, Program, Protocol, QueryKind, Ready, Remove, RunAs, StopWay,
 };
 pub use node::{
-    ActivityEntry, ActivityKind, CommandRequest, CommandResponse, InstallState, NodeFacts, NodeFrame, ObservedServer,
-    PortCheckRequest, PortCheckResponse, PortUse, ServerSample,
+    ActivityEntry, ActivityKind, CommandRequest, CommandResponse, InstallState, JournalFrame, NodeFacts, NodeFrame,
+    ObservedServer, PortCheckRequest, PortCheckResponse, PortUse, ServerSample,
 };
 
 /// The version of the messages in this module.

@@ -34,9 +34,24 @@ pub enum NodeFrame {
         /// The servers.
         servers: Vec<ServerSample>,
     },
-    /// Something that the node did by itself or was told to do; numbered, and sent again until a reader says that it
-    /// has it (`after` of the next stream).
+    /// Something that the node did. Agents of earlier versions said it here; it is read from `path::JOURNAL`, which
+    /// forgets nothing while nobody listens.
     Activity(ActivityEntry),
+}
+
+/// One element of the stream of a node's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum JournalFrame {
+    /// First: where the stream begins. Entries come in the order of their numbers, without a hole.
+    Begin {
+        /// The number of the first entry that follows, now or later. When it is larger than that of the entry after the
+        /// reader's last, those in between are gone: the node keeps a limited number. When it is smaller, the node's
+        /// records are not those that the reader knows: they were lost or put back from a copy.
+        from: u64,
+    },
+    /// Something that the node did by itself or was told to do.
+    Entry(ActivityEntry),
 }
 
 /// A machine and its agent.
@@ -157,6 +172,28 @@ pub enum ActivityKind {
     Recovery,
     /// A server was removed.
     Remove,
+}
+
+impl ActivityKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [Self::Install, Self::Power, Self::Crash, Self::Restart, Self::Recovery, Self::Remove];
+
+    /// Its name in messages and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Power => "power",
+            Self::Crash => "crash",
+            Self::Restart => "restart",
+            Self::Recovery => "recovery",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// A line for a server's console.

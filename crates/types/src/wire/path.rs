@@ -4,8 +4,11 @@
 pub const APPLY: &str = "/v1/servers/apply";
 /// POST `Remove` → 204. Stops the server and deletes its files, as a job that outlives the request.
 pub const REMOVE: &str = "/v1/servers/remove";
-/// GET → NDJSON of `NodeFrame`, for ever: hello, snapshot, then changes. Query: `after` (activity number).
+/// GET → NDJSON of `NodeFrame`, for ever: hello, snapshot, then changes.
 pub const EVENTS: &str = "/v1/events";
+/// GET → NDJSON of `JournalFrame`, for ever: what the node did, from its disk, after the entry that the reader has.
+/// Query: `after` (its number) and `at` (its time, in milliseconds), both or neither.
+pub const JOURNAL: &str = "/v1/journal";
 /// POST `PortCheckRequest` → `PortCheckResponse`.
 pub const PORTS_CHECK: &str = "/v1/ports/check";
 /// POST any body → the same body. Presence.
