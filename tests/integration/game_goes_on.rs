@@ -72,8 +72,10 @@ fn a_player_notices_nothing_when_the_control_plane_is_killed() {
     let view = server.wait("running again", |view| view["state"] == "running" && view["automatic_restarts"] == 1);
     figure("shim killed and the game running again", began.elapsed());
     assert_ne!(installation.game_of(&server.id), game);
-    let activity = admin.get(&server.path("/activity?limit=100")).expect(200);
-    assert!(activity.to_string().contains("keeps its console was killed"), "{activity}");
+    wait_for("the owner to be told", PATIENCE, || {
+        let activity = admin.get(&server.path("/activity?limit=100")).expect(200);
+        activity.to_string().contains("keeps its console was killed").then_some(())
+    });
     assert_eq!(view["wants_running"], true);
     let mut player = Bot::join(host, port, "1.16.5", "Alex");
     player.chat("back again.");

@@ -53,6 +53,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/nodes/{id}/allocations", Administration, r#"{"address":"127.0.0.1","ports":"30000-30010"}"#),
     route("DELETE", "/api/v1/nodes/{id}/allocations?address=127.0.0.1&ports=30000", Administration, ""),
     route("POST", "/api/v1/nodes/{id}/join-token", Administration, ""),
+    route("GET", "/api/v1/nodes/{id}/activity", Administration, ""),
     route("GET", "/api/v1/overview", Administration, ""),
     route("GET", "/api/v1/servers", SignIn, ""),
     route(

@@ -143,6 +143,8 @@ impl Agent {
             runtime: Arc::new(runtime),
             groups,
             hub: Hub::new(),
+            journal_end: watch::Sender::new(0),
+            unwritten: Mutex::default(),
             installs: Arc::new(Semaphore::new(config.installs_at_once.max(1))),
             packages: Arc::new(Mutex::new(())),
             boot: config.boot.clone().unwrap_or_else(facts::boot_id),
@@ -158,6 +160,7 @@ impl Agent {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
+        node.tasks.spawn(Arc::clone(&node).watch_database());
         take_over(&node, config.stagger).await?;
         let (sender, components) = watch::channel(Vec::new());
         let census = Arc::new(Census::default());
@@ -274,8 +277,7 @@ async fn take_over(node: &Arc<Node>, stagger: Duration) -> Result<(), AgentError
             format!("{running} game servers that run")
         };
         let text = format!("The agent was restarted and took up {games}, without interrupting them.");
-        node.note(None, vec![Note { kind: ActivityKind::Recovery, text, took_ms: Some(took_ms), automatic: true }])
-            .await;
+        node.note(Note { kind: ActivityKind::Recovery, text, took_ms: Some(took_ms), automatic: true }).await;
     }
     Ok(())
 }

@@ -36,3 +36,16 @@ pub enum AgentError {
     #[error("the agent was interrupted while it started")]
     Interrupted,
 }
+
+impl AgentError {
+    /// Whether it may pass without anybody doing more than freeing some space: the same agent may try again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Directory { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Database(error) => matches!(error, DbError::Full { .. } | DbError::Unusable { .. }),
+            Self::Occupied { .. } | Self::ServersGone { .. } | Self::Interrupted => false,
+        }
+    }
+}

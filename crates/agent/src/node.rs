@@ -8,15 +8,24 @@ use std::{
 use nodepanel_types::{
     NodeId, ServerId, Timestamp,
     clock::{Clock, IdSource},
-    wire::{ActivityEntry, NodeFacts, NodeFrame, ObservedServer},
+    wire::{NodeFacts, NodeFrame, ObservedServer},
 };
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    cgroup::Hierarchies, db::Db, events::Hub, facts::Machine, layout::Layout, plan::Note, runtime::Runtime,
+    cgroup::Hierarchies,
+    db::{Db, Noted},
+    events::Hub,
+    facts::Machine,
+    layout::Layout,
+    plan::Note,
+    runtime::Runtime,
     server::Server,
 };
+
+/// Notes of the node itself that are kept while the database cannot be written.
+const NOTES_KEPT: usize = 200;
 
 /// The node: its parts, and its servers.
 pub struct Node {
@@ -27,6 +36,10 @@ pub struct Node {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) groups: Arc<Hierarchies>,
     pub(crate) hub: Hub,
+    /// The number of the journal's last entry since the agent was started; 0 before there is one.
+    pub(crate) journal_end: watch::Sender<u64>,
+    /// Notes of the node itself that are not in the journal yet.
+    pub(crate) unwritten: Mutex<Vec<Noted>>,
     /// Turns for installations.
     pub(crate) installs: Arc<Semaphore>,
     /// One package installation at a time.
@@ -95,23 +108,51 @@ impl Node {
         }
     }
 
-    /// Writes to the journal and tells everybody. What cannot be written is at least logged.
-    pub(crate) async fn note(&self, server: Option<ServerId>, notes: Vec<Note>) {
-        if notes.is_empty() {
+    /// Takes note of what concerns the node itself. What cannot be written now is written when it can.
+    pub(crate) async fn note(&self, note: Note) {
+        tracing::info!(automatic = note.automatic, "{}", note.text);
+        let noted = Noted { at: self.clock.now(), note };
+        self.unwritten.lock().await.push(noted);
+        self.write_notes().await;
+    }
+
+    /// Writes what could not be written before.
+    async fn write_notes(&self) {
+        let mut unwritten = self.unwritten.lock().await;
+        if unwritten.is_empty() {
             return;
         }
-        for note in &notes {
-            let server = server.map(|server| server.to_string());
-            tracing::info!(server, automatic = note.automatic, "{}", note.text);
-        }
-        if let Ok(entries) = self.db.note(self.clock.now(), server, notes).await {
-            self.tell_activity(entries);
+        if let Ok(last) = self.db.note(unwritten.clone()).await {
+            unwritten.clear();
+            self.journal_grew(last);
+        } else {
+            let excess = unwritten.len().saturating_sub(NOTES_KEPT);
+            unwritten.drain(..excess);
         }
     }
 
-    pub(crate) fn tell_activity(&self, entries: Vec<ActivityEntry>) {
-        for entry in entries {
-            self.hub.tell(NodeFrame::Activity(entry));
+    /// Lets those know who read the journal.
+    pub(crate) fn journal_grew(&self, last: Option<u64>) {
+        if let Some(last) = last {
+            self.journal_end.send_if_modified(|end| {
+                let grew = *end < last;
+                *end = last.max(*end);
+                grew
+            });
+        }
+    }
+
+    /// Tells everybody when the database gets into trouble and out of it, and writes then what could not be written.
+    pub(crate) async fn watch_database(self: Arc<Self>) {
+        let mut troubles = self.db.troubles();
+        let closing = self.closing.clone();
+        while closing.run_until_cancelled(troubles.changed()).await.is_some() {
+            self.hub.tell(NodeFrame::Hello(self.facts()));
+            if closing.run_until_cancelled(self.db.until_sound()).await.is_none() {
+                return;
+            }
+            self.hub.tell(NodeFrame::Hello(self.facts()));
+            self.write_notes().await;
         }
     }
 }

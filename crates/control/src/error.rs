@@ -79,6 +79,9 @@ pub enum ControlError {
     /// The node answered with a refusal.
     #[error("The node refused: {0}")]
     NodeRefused(String),
+    /// The disk of the node is full.
+    #[error("{0}")]
+    NodeDiskFull(String),
     /// The store failed.
     #[error("The store could not do its part")]
     Store(#[from] StoreError),
@@ -113,6 +116,7 @@ impl ControlError {
             Self::Overloaded { .. } => ProblemCode::Overloaded,
             Self::NodeUnreachable(_) => ProblemCode::NodeUnreachable,
             Self::NodeRefused(_) => ProblemCode::NodeRefused,
+            Self::NodeDiskFull(_) => ProblemCode::NodeDiskFull,
             Self::Store(error) => store_code(error),
             Self::Internal(_) => ProblemCode::Internal,
         }
@@ -128,7 +132,7 @@ impl ControlError {
                 let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
                 problem.retry_after_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
             }
-            Self::NodeUnreachable(_) => problem.retry_after_s = Some(2),
+            Self::NodeUnreachable(_) | Self::NodeDiskFull(_) => problem.retry_after_s = Some(2),
             Self::Store(error) if error.is_retryable() => problem.retry_after_s = Some(1),
             _ => {}
         }

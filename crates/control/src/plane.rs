@@ -12,7 +12,7 @@ use std::{
 };
 
 use nodepanel_backbone::{LinkAddress, pki::CertificateAuthority};
-use nodepanel_store::{Backend, Revision, StoreError};
+use nodepanel_store::{Backend, Journal, Revision, StoreError};
 use nodepanel_types::{
     NodeId, Timestamp, WorkerId,
     clock::{Clock, IdSource},
@@ -41,7 +41,9 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 pub struct Parts {
     /// The store.
     pub store: Arc<dyn Backend>,
-    /// What is known of it in memory.
+    /// What the nodes did, as this host remembers it; without one nothing is remembered, and nodes are asked.
+    pub journal: Option<Journal>,
+    /// What is known of the store in memory.
     pub tables: Tables,
     /// The way to the nodes.
     pub nodes: Arc<dyn Nodes>,
@@ -72,6 +74,7 @@ pub struct ControlPlane {
     /// This API server.
     pub instance: WorkerId,
     pub(crate) store: Arc<dyn Backend>,
+    pub(crate) journal: Option<Journal>,
     pub(crate) tables: Tables,
     pub(crate) nodes: Arc<dyn Nodes>,
     pub(crate) observed: Arc<Observed>,
@@ -106,6 +109,7 @@ impl ControlPlane {
             ids: parts.ids,
             instance: parts.instance,
             store: parts.store,
+            journal: parts.journal,
             tables: parts.tables,
             nodes: parts.nodes,
             observed: parts.observed,

@@ -98,6 +98,8 @@ codes! {
     NodeUnreachable = "node-unreachable", 503, "The node does not answer";
     /// The node answered with a refusal.
     NodeRefused = "node-refused", 409, "The node refused";
+    /// The disk of the node is full; nothing was changed on it.
+    NodeDiskFull = "node-disk-full", 507, "The disk of the node is full";
     /// More work than can be done in time.
     Overloaded = "overloaded", 503, "Too much to do at the moment";
     /// This process is starting or stopping.

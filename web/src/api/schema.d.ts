@@ -110,6 +110,23 @@ export interface paths {
         patch: operations["update_node"];
         trace?: never;
     };
+    "/api/v1/nodes/{id}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened on the node, to its servers and to itself: all that it told of so far, also when it does not answer now. */
+        get: operations["get_node_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/nodes/{id}/allocations": {
         parameters: {
             query?: never;
@@ -863,6 +880,14 @@ export interface components {
              */
             pids?: number | null;
         };
+        /** @description What happened, newest first. */
+        NodeActivity: {
+            /**
+             * @description The entries. Their numbers have no holes: where the node had to forget some before it could tell them, an entry
+             *     says how many.
+             */
+            items: components["schemas"]["ActivityEntry"][];
+        };
         /** @description A machine and its agent. */
         NodeFacts: {
             /** @description When the agent was started. */
@@ -1282,7 +1307,7 @@ export interface components {
          * @description A stable name for a kind of problem.
          * @enum {string}
          */
-        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "overloaded" | "not-ready" | "internal";
+        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "node-disk-full" | "overloaded" | "not-ready" | "internal";
         /** @description That a process was seen to come back. */
         Proof: {
             /** @description When it was back. */
@@ -2004,6 +2029,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeView"];
+                };
+            };
+            401: components["responses"]["Unauthorised"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_node_activity: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1000; 100 when left out. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The node's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeActivity"];
                 };
             };
             401: components["responses"]["Unauthorised"];

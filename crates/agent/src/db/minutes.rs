@@ -1,7 +1,7 @@
 //! A week of statistics, one record a server and minute.
 
 use nodepanel_types::{ServerId, limits::STATS_HISTORY_MINUTES};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Db, DbError, whole::Whole};
 use crate::stats::Packed;
@@ -16,12 +16,13 @@ pub struct Minute {
 }
 
 impl Db {
-    /// Writes the means of one minute for many servers at once, and forgets what is older than a week.
+    /// Writes the means of one minute for many servers at once, and forgets what is older than a week. Where the disk is
+    /// full they are lost: room that can be made is for what has to be remembered.
     pub async fn save_minutes(&self, minute: u64, means: Vec<(ServerId, Packed)>) -> Result<(), DbError> {
-        self.transact(move |transaction| {
+        self.transact_in_free_room(move |transaction| {
             let mut insert = transaction
                 .prepare_cached("INSERT OR REPLACE INTO minutes (server, minute, sample) VALUES (?1, ?2, ?3)")?;
-            for (server, sample) in means {
+            for (server, sample) in &means {
                 insert.execute(params![server.to_string(), Whole(minute), sample.to_bytes()])?;
             }
             transaction
@@ -34,7 +35,7 @@ impl Db {
 
     /// The minutes of one server from `from` on, oldest first.
     pub async fn minutes(&self, server: ServerId, from: u64) -> Result<Vec<Minute>, DbError> {
-        self.transact(move |transaction| {
+        self.read(move |transaction| {
             let mut select = transaction.prepare_cached(
                 "SELECT minute, sample FROM minutes WHERE server = ?1 AND minute >= ?2 ORDER BY minute",
             )?;
@@ -53,4 +54,14 @@ impl Db {
         })
         .await
     }
+}
+
+/// Forgets the oldest quarter of all statistics, to make room for what has to be remembered. Whether there were any.
+pub(super) fn forget_oldest(connection: &Connection) -> rusqlite::Result<bool> {
+    let (oldest, newest): (Option<i64>, Option<i64>) =
+        connection
+            .query_row("SELECT MIN(minute), MAX(minute) FROM minutes", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(oldest), Some(newest)) = (oldest, newest) else { return Ok(false) };
+    let until = oldest + (newest - oldest) / 4;
+    Ok(connection.execute("DELETE FROM minutes WHERE minute <= ?1", [until])? > 0)
 }

@@ -38,6 +38,9 @@ CREATE TABLE minutes (
 CREATE INDEX minutes_by_age ON minutes (minute);
 ";
 
+/// The most pages of 4 KiB that the file may have: 1 GiB. Only statistics come near it, and give way.
+pub(super) const PAGES: u32 = 262_144;
+
 /// Keeps the records from games, which can reach their own directories below the same one. `SQLite` gives its other
 /// files the same mode. What goes wrong here goes wrong again when the file is opened, and is told there.
 fn make_private(path: &Path) {
@@ -45,15 +48,15 @@ fn make_private(path: &Path) {
     let _ = file.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)));
 }
 
-pub(super) fn open(path: &Path, first_uid: u32) -> Result<Connection, DbError> {
+pub(super) fn open(path: &Path, first_uid: u32, pages: u32) -> Result<Connection, DbError> {
     let unusable = |source| DbError::from_sqlite(path.to_owned(), source);
     make_private(path);
     let mut connection = Connection::open(path).map_err(unusable)?;
-    prepare(&mut connection, path, first_uid)?;
+    prepare(&mut connection, path, first_uid, pages)?;
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, path: &Path, first_uid: u32) -> Result<(), DbError> {
+fn prepare(connection: &mut Connection, path: &Path, first_uid: u32, pages: u32) -> Result<(), DbError> {
     let unusable = |source| DbError::from_sqlite(path.to_owned(), source);
     connection
         .execute_batch(
@@ -61,6 +64,7 @@ fn prepare(connection: &mut Connection, path: &Path, first_uid: u32) -> Result<(
              PRAGMA cache_size = -1024; PRAGMA journal_size_limit = 4194304;",
         )
         .map_err(unusable)?;
+    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).map_err(unusable)?;
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unusable)?;
     if found > FORMAT {
         return Err(DbError::Newer { path: path.to_owned(), found, known: FORMAT });

@@ -1,13 +1,10 @@
 //! The servers of the node: wish, progress, user and tombstone.
 
-use nodepanel_types::{
-    ServerId, Timestamp,
-    wire::{ActivityEntry, DesiredServer},
-};
+use nodepanel_types::{ServerId, wire::DesiredServer};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Db, DbError, journal::append, whole::Whole};
-use crate::plan::{Note, Progress};
+use super::{Db, DbError, Noted, journal::append, whole::Whole};
+use crate::plan::Progress;
 
 /// One server as it is on disk.
 #[derive(Debug, Clone)]
@@ -36,7 +33,7 @@ pub enum StoredDesired {
 impl Db {
     /// Every server, with the tombstones of those that were removed.
     pub async fn servers(&self) -> Result<Vec<StoredServer>, DbError> {
-        self.transact(|transaction| {
+        self.read(|transaction| {
             let mut statement = transaction
                 .prepare("SELECT id, generation, desired, progress, COALESCE(uid, 0), removed FROM servers")?;
             let rows = statement.query_map([], |row| {
@@ -72,21 +69,20 @@ impl Db {
         self.transact(move |transaction| write_progress(transaction, server, &json)).await
     }
 
-    /// Writes the progress of a server, if it is given, and what is to be noted at `at`, both or neither; returns the
-    /// entries of the journal.
+    /// Writes the progress of a server, if it is given, and what is to be noted, both or neither; returns the number of
+    /// the journal's last entry, when there is a new one.
     pub async fn save(
         &self,
         server: ServerId,
         progress: Option<&Progress>,
-        at: Timestamp,
-        notes: Vec<Note>,
-    ) -> Result<Vec<ActivityEntry>, DbError> {
+        notes: Vec<Noted>,
+    ) -> Result<Option<u64>, DbError> {
         let json = progress.map(encode);
         self.transact(move |transaction| {
-            if let Some(json) = json {
-                write_progress(transaction, server, &json)?;
+            if let Some(json) = &json {
+                write_progress(transaction, server, json)?;
             }
-            append(transaction, at, Some(server), notes)
+            append(transaction, Some(server), &notes)
         })
         .await
     }

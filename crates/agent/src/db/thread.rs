@@ -1,85 +1,212 @@
 //! The thread that owns the connection, and the handle that others use.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{DbError, schema};
+use super::{DbError, minutes, schema};
 
 /// Pieces of work that may wait for the disk. Who adds one more waits for room.
 const QUEUE: usize = 256;
+/// How often a database in trouble is tried.
+const TRIES: Duration = Duration::from_secs(1);
 
-type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+type Work = Box<dyn FnOnce(&mut Desk) + Send>;
 
 /// A handle to the database; cheap to clone. The database is closed when the last one is gone.
 #[derive(Debug, Clone)]
 pub struct Db {
-    path: PathBuf,
     work: mpsc::Sender<Work>,
     trouble: watch::Sender<Option<String>>,
+}
+
+/// What the thread has. Without a connection it opens one for the next work.
+struct Desk {
+    path: PathBuf,
+    first_uid: u32,
+    pages: u32,
+    connection: Option<Connection>,
+}
+
+/// What a piece of work does with a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Full {
+    /// Makes room and tries again.
+    MakeRoom,
+    /// Gives up.
+    GiveUp,
 }
 
 impl Db {
     /// Opens the database at `path`, or creates one whose first server gets the user `first_uid`. Blocks for as long as
     /// that takes.
     pub fn open(path: &Path, first_uid: u32) -> Result<Self, DbError> {
-        let mut connection = schema::open(path, first_uid)?;
+        Self::open_bounded(path, first_uid, schema::PAGES)
+    }
+
+    /// The same, with at most `pages` pages of 4 KiB.
+    pub(super) fn open_bounded(path: &Path, first_uid: u32, pages: u32) -> Result<Self, DbError> {
+        let connection = Some(schema::open(path, first_uid, pages)?);
+        let mut desk = Desk { path: path.to_owned(), first_uid, pages, connection };
         let (sender, mut receiver) = mpsc::channel::<Work>(QUEUE);
         std::thread::Builder::new()
             .name("agent-db".to_owned())
             .spawn(move || {
                 while let Some(work) = receiver.blocking_recv() {
-                    work(&mut connection);
+                    work(&mut desk);
                 }
             })
             .map_err(|source| DbError::NoThread { source })?;
-        Ok(Self { path: path.to_owned(), work: sender, trouble: watch::Sender::new(None) })
+        Ok(Self { work: sender, trouble: watch::Sender::new(None) })
     }
 
-    /// What is wrong with the database at present, in words; `None` while the last access succeeded.
+    /// What is wrong with the database at present, in words; `None` while it can be written.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.borrow().clone()
     }
 
-    /// Runs `work` in a transaction on the database's thread. It is done, on disk, when this returns `Ok`; when the
-    /// caller is cancelled it is done all the same.
+    /// Follows [`Db::trouble`].
+    pub fn troubles(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
+    }
+
+    /// Returns when the database can be written again. Tries it every second: nobody else may have anything to write.
+    pub async fn until_sound(&self) {
+        while self.trouble().is_some() {
+            tokio::time::sleep(TRIES).await;
+            // The same value, and all the same a write, for which no statistics are to go. What goes wrong stays the trouble.
+            let _ = self
+                .transact_in_free_room(|transaction| {
+                    transaction.execute("UPDATE counters SET value = value", []).map(drop)
+                })
+                .await;
+        }
+    }
+
+    /// Runs `work` in a transaction on the database's thread, a second time when room had to be made for it. It is done,
+    /// on disk, when this returns `Ok`; when the caller is cancelled it is done all the same.
     pub(super) async fn transact<T, F>(&self, work: F) -> Result<T, DbError>
     where
         T: Send + 'static,
-        F: FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.write(Full::MakeRoom, work).await
+    }
+
+    /// The same for what is not worth making room for.
+    pub(super) async fn transact_in_free_room<T, F>(&self, work: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.write(Full::GiveUp, work).await
+    }
+
+    async fn write<T, F>(&self, full: Full, mut work: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let result = self.ask(move |desk| desk.write(full, &mut work)).await;
+        self.learn(&result, true);
+        result
+    }
+
+    /// Looks something up. That it can be read says nothing of whether it can be written.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let result = self.ask(move |desk| desk.run(TransactionBehavior::Deferred, work)).await;
+        self.learn(&result, false);
+        result
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Desk) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
         let (reply, answer) = oneshot::channel();
-        let job: Work = Box::new(move |connection| {
-            let result = (|| {
-                let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-                let value = work(&transaction)?;
-                transaction.commit()?;
-                Ok(value)
-            })();
-            // Nobody waits for the answer any more: the work is done all the same.
-            let _ = reply.send(result);
-        });
+        // Nobody may wait for the answer any more: the work is done all the same.
+        let job: Work = Box::new(move |desk| drop(reply.send(work(desk))));
         self.work.send(job).await.map_err(|_| DbError::Closed)?;
-        match answer.await {
-            Ok(Ok(value)) => {
-                self.trouble.send_if_modified(|trouble| trouble.take().is_some());
-                Ok(value)
+        answer.await.map_err(|_| DbError::Closed)?
+    }
+
+    fn learn<T>(&self, result: &Result<T, DbError>, written: bool) {
+        let now = match result {
+            Ok(_) if written => None,
+            Ok(_) | Err(DbError::Closed) => return,
+            Err(error) => Some(error.in_full()),
+        };
+        self.trouble.send_if_modified(|trouble| {
+            let changed = *trouble != now;
+            match &now {
+                Some(error) if changed => tracing::error!(error, "The agent's database cannot be used"),
+                None if changed => tracing::info!("The agent's database can be used again"),
+                _ => {}
             }
-            Ok(Err(source)) => {
-                let error = DbError::from_sqlite(self.path.clone(), source);
-                let text = error.in_full();
-                self.trouble.send_if_modified(|trouble| {
-                    let changed = trouble.as_ref() != Some(&text);
-                    if changed {
-                        tracing::error!(error = %text, "The agent's database cannot be used");
-                        *trouble = Some(text);
-                    }
-                    changed
-                });
-                Err(error)
+            *trouble = now;
+            changed
+        });
+    }
+}
+
+impl Desk {
+    fn write<T>(
+        &mut self,
+        full: Full,
+        work: &mut impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, DbError> {
+        let first = self.run(TransactionBehavior::Immediate, &mut *work);
+        if matches!(first, Err(DbError::Full { .. })) && full == Full::MakeRoom && self.make_room() {
+            return self.run(TransactionBehavior::Immediate, work);
+        }
+        first
+    }
+
+    fn run<T>(
+        &mut self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, DbError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(schema::open(&self.path, self.first_uid, self.pages)?),
+        };
+        let result = (|| {
+            let transaction = connection.transaction_with_behavior(behavior)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })();
+        result.map_err(|source: rusqlite::Error| {
+            // After a failed write or sync nothing that the connection remembers is to be trusted.
+            let broken = [ErrorCode::SystemIoFailure, ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
+            if source.sqlite_error_code().is_some_and(|code| broken.contains(&code)) {
+                self.connection = None;
             }
-            Err(_) => Err(DbError::Closed),
+            DbError::from_sqlite(self.path.clone(), source)
+        })
+    }
+
+    /// Lets statistics go, the oldest first. The room that the log takes is used again from its beginning, where the
+    /// disk has none to add.
+    fn make_room(&mut self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let restart = || connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        let made = restart().and_then(|()| minutes::forget_oldest(connection));
+        match made {
+            Ok(true) => {
+                tracing::warn!(database = %self.path.display(), "The disk is full: the oldest statistics were dropped to make room");
+                restart().is_ok()
+            }
+            Ok(false) | Err(_) => false,
         }
     }
 }

@@ -8,6 +8,7 @@ mod apply;
 mod command;
 mod console;
 mod events;
+mod journal;
 mod ports;
 mod problem;
 mod remove;

@@ -61,7 +61,16 @@ impl Refusal {
 
 impl From<DbError> for Refusal {
     fn from(error: DbError) -> Self {
-        Self::unavailable(error.in_full())
+        match error {
+            DbError::Full { .. } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk_full",
+                "The disk of the node is full.",
+                "The disk of the node is full, so nothing can be changed there; nothing was. Its game servers go on. It \
+                 works again by itself when there is space.",
+            ),
+            error => Self::unavailable(error.in_full()),
+        }
     }
 }
 

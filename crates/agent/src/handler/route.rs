@@ -12,7 +12,7 @@ use nodepanel_types::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{activity, apply, command, console, events, ports, problem::Refusal, remove, stats};
+use super::{activity, apply, command, console, events, journal, ports, problem::Refusal, remove, stats};
 use crate::{node::Node, server::Server};
 
 /// The largest request body: a thousand servers with their configuration files.
@@ -39,7 +39,8 @@ impl Endpoints {
             (&Method::POST, path::REMOVE) => return remove::answer(node, read(request).await?).await,
             (&Method::POST, path::PORTS_CHECK) => return ports::answer(node, read(request).await?).await,
             (&Method::POST, path::PROBE) => return Ok(Response::new(body::full(content(request).await?))),
-            (&Method::GET, path::EVENTS) => return events::answer(node, &query, self.heartbeat),
+            (&Method::GET, path::EVENTS) => return Ok(events::answer(node, self.heartbeat)),
+            (&Method::GET, path::JOURNAL) => return journal::answer(node, &query, self.heartbeat).await,
             _ => {}
         }
         let (server, rest) = self.server(&path)?;
@@ -103,6 +104,12 @@ pub(super) fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 
 /// A query parameter that is a number.
 pub(super) fn number(query: &str, name: &str) -> Result<Option<u64>, Refusal> {
+    let parse = |text: &str| text.parse().map_err(|_| Refusal::invalid(format!("`{name}` must be a whole number")));
+    parameter(query, name).map(parse).transpose()
+}
+
+/// The same for one that may be negative.
+pub(super) fn signed(query: &str, name: &str) -> Result<Option<i64>, Refusal> {
     let parse = |text: &str| text.parse().map_err(|_| Refusal::invalid(format!("`{name}` must be a whole number")));
     parameter(query, name).map(parse).transpose()
 }

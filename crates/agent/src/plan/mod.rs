@@ -7,6 +7,7 @@ mod next;
 mod observe;
 mod phase;
 mod progress;
+mod step;
 mod transition;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use next::{Step, next};
 pub use observe::{Installing, Process, View, Wanted};
 pub use phase::phase;
 pub use progress::{InstallJob, InstallResult, Progress, RunRecord, StopSent};
+pub use step::{clock_set, clock_set_by, moved};
 pub use transition::{
     Accounted, CANCELLED, End, Note, accept_install, account, begin, install_begun, install_finished, kill_sent,
     removal_begun, removed, start_begun, stop_sent,

@@ -19,10 +19,11 @@ use crate::{
 
 /// Takes up a server that this agent has no record of. It looks for a run of it all the same: the record may be lost.
 pub(crate) fn admit(node: &Arc<Node>, desired: DesiredServer, uid: u32) {
-    begin(node, desired, uid, Progress::default(), None, None);
+    begin(node, desired, uid, Progress::default(), None, None, false);
 }
 
-/// Takes up a server from its record. `turn_at` is its turn among those that are started after a boot.
+/// Takes up a server from its record. `recovered` is what was found of its last run; `None` when that is not known yet.
+/// `turn_at` is its turn among those that are started after a boot.
 pub(crate) fn take_over(
     node: &Arc<Node>,
     desired: DesiredServer,
@@ -31,7 +32,8 @@ pub(crate) fn take_over(
     recovered: Option<Recovered>,
     turn_at: Option<Timestamp>,
 ) {
-    begin(node, desired, uid, progress, recovered, turn_at);
+    let looking = recovered.is_none();
+    begin(node, desired, uid, progress, recovered, turn_at, looking);
 }
 
 fn begin(
@@ -41,12 +43,14 @@ fn begin(
     progress: Progress,
     recovered: Option<Recovered>,
     turn_at: Option<Timestamp>,
+    looking: bool,
 ) {
     let observed = ObservedServer {
         server: desired.server,
         generation: desired.generation,
         power_serial: progress.power_serial,
         phase: first_phase(&desired, &progress),
+        looking,
         since: node.clock.now(),
         install: progress.install.state(),
         automatic_restarts: progress.automatic_restarts,
@@ -70,6 +74,10 @@ fn first_phase(desired: &DesiredServer, progress: &Progress) -> Phase {
     if desired.install_serial > progress.install.finished {
         let job = progress.install.current.as_ref().map_or_else(|| JobId::from_uuid(Uuid::nil()), |job| job.job);
         return Phase::Installing { job, attempt: 1, step: "waiting for its turn".to_owned(), percent: 0 };
+    }
+    if progress.run.is_some() {
+        // It was begun, and nobody has seen its end.
+        return Phase::Starting { run: None };
     }
     Phase::Stopped { reason: progress.stopped.clone() }
 }

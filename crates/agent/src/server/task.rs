@@ -6,17 +6,19 @@
 use std::{sync::Arc, time::Duration};
 
 use nodepanel_types::{
-    Timestamp,
+    Millis, Timestamp,
     state::{Exit, Phase},
     wire::{DesiredServer, NodeFrame, ObservedServer},
 };
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::{Feed, Keeper, Order, Server, TaskEnds};
 use crate::{
+    db::Noted,
     install,
     node::Node,
     plan::{self, InstallResult, Installing, Note, Process, Progress, Step, View, Wanted},
@@ -26,7 +28,7 @@ use crate::{
 /// Notes that are kept while the database cannot be written.
 const NOTES_KEPT: usize = 200;
 /// The pause before a write that failed is tried again.
-const SAVE_RETRY_MS: u64 = 5_000;
+const SAVE_RETRY_MS: u64 = 1_000;
 
 /// What a task begins with.
 pub struct TaskConfig {
@@ -73,11 +75,13 @@ pub struct Task {
     pub(super) turn_at: Option<Timestamp>,
     /// The progress has changed since it was written.
     dirty: bool,
-    notes: Vec<Note>,
+    notes: Vec<Noted>,
     pub(super) keeper: Keeper,
     /// When the keeper was lost that has not been replaced yet.
     pub(super) lost_at: Option<Timestamp>,
     pub(super) deleted: bool,
+    /// What the clock showed when the task looked last, and when that was.
+    looked: (Timestamp, Instant),
 }
 
 impl Task {
@@ -106,6 +110,7 @@ impl Task {
             keeper,
             lost_at: None,
             deleted: false,
+            looked: (node.clock.now(), Instant::now()),
             progress: Progress::default(),
             node,
             server,
@@ -124,6 +129,7 @@ impl Task {
     pub async fn run(mut self) {
         // Nothing is begun by an agent that ends: the next one would find it half done.
         while !self.deleted && !self.node.closing.is_cancelled() {
+            self.follow_clock();
             self.desired = Arc::clone(&self.wish.borrow_and_update());
             self.wanted = Wanted::from(self.desired.as_ref());
             let step = self.step();
@@ -151,6 +157,17 @@ impl Task {
         {
             // Its steps have keepers of their own; the next agent takes them up.
             job.done.abort();
+        }
+    }
+
+    /// Deadlines are instants, so that they outlive the agent; a clock that is set takes them along.
+    fn follow_clock(&mut self) {
+        let (shown, then) = std::mem::replace(&mut self.looked, (self.node.clock.now(), Instant::now()));
+        let passed = Millis::try_from(self.looked.1.duration_since(then).as_millis()).unwrap_or(Millis::MAX);
+        if let Some(by) = plan::clock_set_by(shown, passed, self.looked.0) {
+            plan::clock_set(&mut self.progress, by);
+            self.turn_at = self.turn_at.map(|at| plan::moved(at, by));
+            self.dirty = true;
         }
     }
 
@@ -236,7 +253,7 @@ impl Task {
     /// Returns when something has happened that the plan should know, at `until` at the latest.
     async fn reason_to_look(&mut self, until: Timestamp) {
         let mut pause = until.since(self.node.clock.now()).max(1);
-        if self.dirty {
+        if self.dirty || !self.notes.is_empty() {
             pause = pause.min(SAVE_RETRY_MS);
         }
         tokio::select! {
@@ -266,7 +283,8 @@ impl Task {
     }
 
     pub(super) fn note(&mut self, note: Note) {
-        self.notes.push(note);
+        tracing::info!(server.id = %self.server.id, server.name = self.desired.name, automatic = note.automatic, "{}", note.text);
+        self.notes.push(Noted { at: self.node.clock.now(), note });
         let excess = self.notes.len().saturating_sub(NOTES_KEPT);
         self.notes.drain(..excess);
     }
@@ -284,14 +302,11 @@ impl Task {
             return;
         }
         let notes = std::mem::take(&mut self.notes);
-        for note in &notes {
-            tracing::info!(server.id = %self.server.id, server.name = self.desired.name, automatic = note.automatic, "{}", note.text);
-        }
         let progress = self.dirty.then_some(&self.progress);
-        match self.node.db.save(self.server.id, progress, self.node.clock.now(), notes.clone()).await {
-            Ok(entries) => {
+        match self.node.db.save(self.server.id, progress, notes.clone()).await {
+            Ok(last) => {
                 self.dirty = false;
-                self.node.tell_activity(entries);
+                self.node.journal_grew(last);
             }
             Err(_) => self.notes = notes,
         }
@@ -300,7 +315,8 @@ impl Task {
     /// Tells everybody what is so, if it has changed.
     pub(super) fn publish(&mut self) {
         // Before it is known what runs there is nothing to tell but what was known before.
-        let looking = self.spawning.is_some() && self.progress.run.is_none();
+        let looking =
+            self.spawning.is_some() && (self.progress.run.is_none() || self.server.observed_sender().borrow().looking);
         if self.deleted || looking {
             return;
         }
@@ -326,6 +342,7 @@ impl Task {
                 generation: self.desired.generation,
                 power_serial: self.progress.power_serial,
                 phase,
+                looking: false,
                 since,
                 install: self.progress.install.state(),
                 automatic_restarts: self.progress.automatic_restarts,

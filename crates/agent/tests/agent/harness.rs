@@ -103,6 +103,12 @@ impl Home {
         self.agent_with(self.config()).await.unwrap()
     }
 
+    /// An agent that has the time from `clock`.
+    pub async fn agent_by(&self, clock: Arc<dyn Clock>) -> TestAgent {
+        let agent = Agent::start(self.config(), clock, Arc::new(SystemIds)).await.unwrap();
+        TestAgent { agent, keys: AtomicU64::new(0) }
+    }
+
     pub async fn agent_with(&self, config: AgentConfig) -> Result<TestAgent, AgentError> {
         let agent = Agent::start(config, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
         Ok(TestAgent { agent, keys: AtomicU64::new(0) })

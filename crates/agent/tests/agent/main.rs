@@ -3,9 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod clock;
 mod crash;
+mod disk;
 mod harness;
 mod install;
+mod journal;
 mod life;
 mod limits;
 mod old_forms;

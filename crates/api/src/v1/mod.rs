@@ -81,6 +81,7 @@ pub fn routes() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
         .routes(routes!(nodes::list_nodes, nodes::create_node))
         .routes(routes!(nodes::get_node, nodes::update_node, nodes::delete_node))
         .routes(routes!(nodes::create_join_token))
+        .routes(routes!(nodes::get_node_activity))
         .routes(routes!(nodes::list_allocations, nodes::create_allocations, nodes::delete_allocations))
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::get_user, users::update_user, users::delete_user))

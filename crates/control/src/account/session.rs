@@ -41,3 +41,22 @@ impl SessionClaims {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_ends_no_session() {
+        let now = Timestamp::from_millis(1_000_000_000);
+        let (session, user) = (SessionId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
+        let claims = SessionClaims::open(session, user, 0, now);
+        for shown in [now.as_millis() - 30_000, now.as_millis() + 30_000] {
+            let shown = Timestamp::from_millis(shown);
+            assert!(shown < claims.expires_at);
+            assert_eq!(claims.renewed(shown), None);
+        }
+    }
+}

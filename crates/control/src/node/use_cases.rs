@@ -6,6 +6,7 @@ use nodepanel_types::{
     EnrolmentId, NodeId,
     api::{self, CreateNode, NodeView, Page, UpdateNode},
     permission::Permission,
+    wire::ActivityEntry,
 };
 
 use crate::{
@@ -32,6 +33,21 @@ impl ControlPlane {
         require(&context.actor, Permission::NodeView, Scope::Installation)?;
         let node = self.tables.machines.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
         Ok(self.view_node(&node.record))
+    }
+
+    /// What happened on a node, newest first, as this host remembers it.
+    pub async fn node_activity(
+        &self,
+        context: &Context,
+        id: NodeId,
+        limit: u32,
+    ) -> Result<Vec<ActivityEntry>, ControlError> {
+        require(&context.actor, Permission::NodeView, Scope::Installation)?;
+        self.tables.machines.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
+        match &self.journal {
+            Some(journal) => Ok(journal.of_node(id, limit).await?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// A new node, for a machine that has not joined yet.

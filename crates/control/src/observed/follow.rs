@@ -9,7 +9,7 @@ use nodepanel_types::{
 };
 use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
 
-use super::Presence;
+use super::{Presence, deliver::deliver};
 use crate::ControlPlane;
 
 /// The pause before a stream that broke is opened again.
@@ -41,7 +41,14 @@ fn look(plane: &Arc<ControlPlane>, followers: &mut HashMap<NodeId, JoinHandle<()
     if online {
         let running = followers.get(&node).is_some_and(|follower| !follower.is_finished());
         if !running {
-            followers.insert(node, tokio::spawn(follow(Arc::clone(plane), node)));
+            let plane = Arc::clone(plane);
+            let following = async move {
+                tokio::select! {
+                    () = follow(&plane, node) => {}
+                    () = deliver(&plane, node) => {}
+                }
+            };
+            followers.insert(node, tokio::spawn(following));
         }
     } else if let Some(follower) = followers.remove(&node) {
         follower.abort();
@@ -49,7 +56,7 @@ fn look(plane: &Arc<ControlPlane>, followers: &mut HashMap<NodeId, JoinHandle<()
     plane.observed.set_presence(node, presence);
 }
 
-async fn follow(plane: Arc<ControlPlane>, node: NodeId) {
+async fn follow(plane: &Arc<ControlPlane>, node: NodeId) {
     loop {
         match plane.nodes.stream(node, path::EVENTS).await {
             Ok(mut stream) => {

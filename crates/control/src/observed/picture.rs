@@ -87,6 +87,14 @@ pub enum ObservedChange {
     Stats(NodeId),
 }
 
+/// What is known of a server whose agent is still finding out what it does: what was known before.
+fn last_known(told: ObservedServer, before: Option<ObservedServer>) -> ObservedServer {
+    match before {
+        Some(before) if told.looking => ObservedServer { phase: before.phase, since: before.since, ..told },
+        _ => told,
+    }
+}
+
 /// The pictures of all nodes.
 pub struct Observed {
     nodes: RwLock<HashMap<NodeId, NodePicture>>,
@@ -145,7 +153,12 @@ impl Observed {
                     Some(ObservedChange::Node(node))
                 }
                 NodeFrame::Snapshot { servers } => {
-                    picture.servers = servers.into_iter().map(|server| (server.server, server)).collect();
+                    let mut before = std::mem::take(&mut picture.servers);
+                    let now = |server: ObservedServer| {
+                        let id = server.server;
+                        (id, last_known(server, before.remove(&id)))
+                    };
+                    picture.servers = servers.into_iter().map(now).collect();
                     picture.complete = true;
                     Some(ObservedChange::Node(node))
                 }

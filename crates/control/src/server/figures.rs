@@ -1,4 +1,4 @@
-//! Statistics and activity, read from the server's node.
+//! Statistics, read from the server's node, and activity, from this host's journal.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ impl ControlPlane {
         get_json(&*self.nodes, server.record.node, &place, DEADLINE).await.map_err(|error| node_error(&error))
     }
 
-    /// What happened to a server, newest first.
+    /// What happened to a server, newest first: what this host remembers, also while the node does not answer. A node of
+    /// which it remembers nothing is asked, and so is one whose journal cannot be read here.
     pub async fn activity(
         &self,
         context: &Context,
@@ -46,6 +47,12 @@ impl ControlPlane {
     ) -> Result<Vec<ActivityEntry>, ControlError> {
         let server = self.server_record(id)?;
         require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
+        if let Some(journal) = &self.journal
+            && let Ok(Some(_)) = journal.position(server.record.node).await
+            && let Ok(entries) = journal.of_server(id, limit).await
+        {
+            return Ok(entries);
+        }
         let place = format!("{}?limit={limit}", path::activity(id));
         get_json(&*self.nodes, server.record.node, &place, DEADLINE).await.map_err(|error| node_error(&error))
     }

@@ -28,6 +28,13 @@ struct Seen {
     silence: Option<String>,
 }
 
+impl Seen {
+    /// Whether the node's agent is still finding out what the server does.
+    fn looking(&self) -> bool {
+        self.observed.as_ref().is_some_and(|observed| observed.looking)
+    }
+}
+
 impl ControlPlane {
     /// The record of a server, whoever asks.
     pub(crate) fn server_record(&self, id: ServerId) -> Result<Arc<Stored<ServerRecord>>, ControlError> {
@@ -35,11 +42,12 @@ impl ControlPlane {
         self.tables.servers.get(&id).ok_or_else(unknown)
     }
 
-    /// What the node says of a server: its phase, if it was ever reported, and whether the node answers.
+    /// What the node says of a server: its phase, if it was ever reported, and whether it is the present one.
     pub(crate) fn phase(&self, server: &ServerRecord) -> (Option<Phase>, bool) {
         self.observed.with(server.node, |picture| {
-            let phase = picture.and_then(|picture| picture.servers.get(&server.id)).map(|seen| seen.phase.clone());
-            (phase, picture.is_some_and(NodePicture::online))
+            let seen = picture.and_then(|picture| picture.servers.get(&server.id));
+            let looking = seen.is_some_and(|seen| seen.looking);
+            (seen.map(|seen| seen.phase.clone()), picture.is_some_and(NodePicture::online) && !looking)
         })
     }
 
@@ -75,7 +83,7 @@ impl ControlPlane {
             notice: seen.observed.as_ref().and_then(|observed| observed.notice.clone()),
             stats: seen.sample,
             players: players(seen.sample.as_ref()),
-            actions: actions(server, phase, seen.online),
+            actions: actions(server, phase, seen.online && !seen.looking()),
             permissions: held(actor, Scope::Server(server)),
             generation: server.generation,
             created_at: server.created_at,
@@ -113,6 +121,14 @@ impl ControlPlane {
             return (state, "Being deleted: the node stops it and removes its files.".to_owned());
         }
         match known {
+            Some(observed) if observed.looking => {
+                let before = observed.phase.state().as_str().replace('_', " ");
+                let reason = format!(
+                    "Its node's agent has just been started and is finding out whether the server runs. It was {before} \
+                     before."
+                );
+                (ServerState::Unreachable, reason)
+            }
             Some(observed) => (observed.phase.state(), observed.phase.reason()),
             // An API server that has just started: what the server does is not known here, and never guessed.
             None if !seen.complete => {

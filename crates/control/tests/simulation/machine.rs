@@ -287,6 +287,7 @@ fn observed(server: ServerId, held: &Held) -> ObservedServer {
         generation: held.desired.generation,
         power_serial: held.done,
         phase: held.phase.clone(),
+        looking: false,
         since: held.since,
         install: InstallState::Succeeded { serial: held.installed, at: held.since, took_ms: 150 },
         automatic_restarts: held.restarts,

@@ -71,6 +71,7 @@ impl Prepared {
         let control = ControlPlane::new(Parts {
             tables: Tables::follow(&store).unwrap(),
             store: Arc::clone(&store),
+            journal: None,
             nodes: Links::new(&[], Life::new(), chance.clone(), Teller::default(), lossless, uncut),
             observed: Arc::default(),
             platform: Arc::new(NoPlatform),
@@ -201,6 +202,7 @@ impl World {
         let control = Arc::new(ControlPlane::new(Parts {
             tables: Tables::follow(&store).unwrap(),
             store,
+            journal: None,
             nodes: links as Arc<dyn Nodes>,
             observed: Arc::new(Observed::default()),
             platform: Arc::new(NoPlatform),

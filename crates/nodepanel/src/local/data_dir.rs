@@ -81,6 +81,11 @@ impl DataDir {
         self.0.join("store").join("store.db")
     }
 
+    /// What the nodes did, as this host remembers it.
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("store").join("journal.db")
+    }
+
     /// Where the local agent looks for its permission to join.
     pub fn join_token(&self) -> PathBuf {
         self.0.join("agent").join("join-token")

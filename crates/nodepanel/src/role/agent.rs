@@ -16,6 +16,8 @@ use crate::{
     system::{SystemClock, SystemIds},
 };
 
+/// The pause between two tries to start where the disk does not allow it now.
+const RETRY: Duration = Duration::from_millis(500);
 /// How long game servers may take to stop when everything is stopped.
 pub const STOP_SERVERS: Duration = Duration::from_secs(80);
 
@@ -36,7 +38,7 @@ async fn serve(data_dir: &DataDir, inherited: &Inherited) -> anyhow::Result<()> 
     let worker = Worker::from_env(about, &inherited.sockets).context("the supervisor cannot be reached")?;
     let program = std::env::current_exe().context("the program's own file cannot be found")?;
     let config = AgentConfig::new(data_dir.path().to_owned(), program, version);
-    let agent = Agent::start(config, clock, ids).await.context("the agent cannot start")?;
+    let Some(agent) = start(&worker, config, clock, ids).await? else { return Ok(()) };
     worker.ready();
     let shutdown = CancellationToken::new();
     let mut components = agent.components();
@@ -71,4 +73,32 @@ async fn serve(data_dir: &DataDir, inherited: &Inherited) -> anyhow::Result<()> 
     }
     agent.close().await;
     Ok(())
+}
+
+/// Starts, as often as it takes while the disk is full or not there; `None` when this process was asked to end meanwhile.
+async fn start(
+    worker: &Worker,
+    config: AgentConfig,
+    clock: Arc<SystemClock>,
+    ids: Arc<SystemIds>,
+) -> anyhow::Result<Option<Agent>> {
+    let mut said = String::new();
+    loop {
+        let error = match Agent::start(config.clone(), clock.clone(), ids.clone()).await {
+            Ok(agent) => return Ok(Some(agent)),
+            Err(error) if error.may_pass() => anyhow::Error::new(error),
+            Err(error) => return Err(error).context("the agent cannot start"),
+        };
+        let reason = format!("{error:#}");
+        if reason != said {
+            tracing::error!("{reason}; game servers that run go on; trying again until it works");
+            worker.not_ready(reason.clone());
+            said = reason;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = worker.drain_asked() => return Ok(None),
+            () = crate::role::terminated() => return Ok(None),
+        }
+    }
 }

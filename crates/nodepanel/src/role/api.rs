@@ -23,7 +23,7 @@ use hyper_util::{
 use nodepanel_api::{Admission, ApiState, Sockets, install_metrics, router};
 use nodepanel_backbone::{Acceptor, AcceptorConfig, LinkAddress, LinkTiming, Registry};
 use nodepanel_control::{ControlPlane, Enrolments, Installation, Links, MasterKey, Observed, Parts, Tables};
-use nodepanel_store::{Backend, SqliteBackend, SqliteOptions};
+use nodepanel_store::{Backend, Journal, JournalLimits, SqliteBackend, SqliteOptions};
 use nodepanel_supervise::{
     sockets::Inherited,
     worker::{About, Worker},
@@ -84,6 +84,7 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
     let plane = Arc::new(ControlPlane::new(Parts {
         tables: Tables::follow(&store)?,
         store,
+        journal: Some(Journal::at(data_dir.journal(), JournalLimits::default())?),
         nodes: Arc::new(Links::new(registry.clone())),
         observed: Arc::new(Observed::default()),
         platform: Arc::new(Shared(Arc::clone(&components))),

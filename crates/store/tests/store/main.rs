@@ -5,6 +5,7 @@
 mod cache;
 mod conformance;
 mod damage;
+mod disk;
 mod election;
 mod faults;
 mod harness;

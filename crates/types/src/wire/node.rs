@@ -84,6 +84,10 @@ pub struct ObservedServer {
     pub power_serial: u64,
     /// What it does.
     pub phase: Phase,
+    /// Whether the agent, just started, is still finding out what the server does. `phase` is then what its records say,
+    /// and whoever knew better before the agent was started does so still.
+    #[serde(default)]
+    pub looking: bool,
     /// Since when.
     pub since: Timestamp,
     /// The last installation.

@@ -1,5 +1,6 @@
 //! `/nodes`
 
+mod activity;
 mod allocations_create;
 mod allocations_delete;
 mod allocations_list;
@@ -10,6 +11,7 @@ mod join_token;
 mod list;
 mod update;
 
+pub use activity::*;
 pub use allocations_create::*;
 pub use allocations_delete::*;
 pub use allocations_list::*;

@@ -1,0 +1,65 @@
+//! What gives way when there is no room: statistics first, the oldest before the others.
+
+use nodepanel_types::{ServerId, Timestamp, wire::ActivityKind};
+use uuid::Uuid;
+
+use super::{Db, DbError, Noted};
+use crate::{plan::Note, stats::Packed};
+
+fn server() -> ServerId {
+    ServerId::from_uuid(Uuid::from_u128(1))
+}
+
+fn noted(n: i64) -> Noted {
+    let text = format!("{n}: {}", "something happened ".repeat(20));
+    Noted {
+        at: Timestamp::from_millis(n),
+        note: Note { kind: ActivityKind::Crash, text, took_ms: None, automatic: true },
+    }
+}
+
+/// Writes minutes of statistics until there is no room for more; returns their number.
+async fn fill(db: &Db) -> u64 {
+    let sample = Packed::from_bytes(&[0; Packed::BYTES]).unwrap();
+    for minute in 0.. {
+        match db.save_minutes(minute, vec![(server(), sample); 1]).await {
+            Ok(()) => {}
+            Err(DbError::Full { .. }) => return minute,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    0
+}
+
+#[tokio::test]
+async fn statistics_give_way_to_what_happened() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open_bounded(&dir.path().join("agent.db"), 1_000, 48).unwrap();
+    let minutes = fill(&db).await;
+    assert!(minutes > 100, "{minutes}");
+    assert!(db.trouble().is_some_and(|trouble| trouble.contains("is full")), "{:?}", db.trouble());
+    for n in 1..=100 {
+        db.note(vec![noted(n)]).await.unwrap();
+    }
+    assert_eq!(db.trouble(), None);
+    let entries = db.activity_after(0, 1_000).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.n).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
+    let left = db.minutes(server(), 0).await.unwrap();
+    assert!(!left.is_empty() && left[0].minute > 0, "the oldest went");
+    assert_eq!(left.last().unwrap().minute, minutes - 1, "the newest stayed");
+}
+
+#[tokio::test]
+async fn without_anything_to_give_way_a_full_disk_is_told_and_the_rest_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open_bounded(&dir.path().join("agent.db"), 1_000, 24).unwrap();
+    let mut written = 0;
+    while db.note(vec![noted(written + 1)]).await.is_ok() {
+        written += 1;
+    }
+    assert!(written > 10, "{written}");
+    assert!(db.trouble().is_some());
+    let entries = db.activity_after(0, 1_000).await.unwrap();
+    assert_eq!(entries.len(), usize::try_from(written).unwrap());
+    assert!(db.trouble().is_some(), "that it can be read says nothing of whether it can be written");
+}
