@@ -55,6 +55,17 @@ fn stalls_bad_builds_and_storms_are_drilled() {
 }
 
 #[test]
+fn what_happens_while_the_control_plane_is_away_is_told_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["drill", "control-plane-away", "--repeat", "1", "--away", "2", "--json"];
+    let output = cli_to_its_end(&directory.path().join("none"), &arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    let reports: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{text}"));
+    assert_eq!(reports[0]["faults"], Value::Array(Vec::new()), "{reports:#}");
+    assert_eq!(reports[0]["figures"].as_array().unwrap().len(), 3, "{reports:#}");
+}
+
+#[test]
 fn a_drill_on_a_running_installation_leaves_it_as_it_was() {
     let installation = Installation::start();
     let admin = installation.admin();

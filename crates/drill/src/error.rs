@@ -31,8 +31,8 @@ pub enum DrillError {
     },
     /// It spoils what belongs to the operator.
     #[error(
-        "this drill spoils the configuration or the program, which on a running installation are not its to touch; \
-             leave --running out"
+        "this drill spoils the configuration or the program, or takes everything away from its users, which it may not \
+             do with a running installation; leave --running out"
     )]
     OnlyScratch,
     /// A part that the drill needs is not there.
@@ -40,6 +40,12 @@ pub enum DrillError {
     Missing {
         /// Its name.
         part: String,
+    },
+    /// There can be no disk of its own.
+    #[error("a disk of its own cannot be mounted ({reason}); run this as root")]
+    NoDisk {
+        /// What the system said.
+        reason: String,
     },
     /// It did not come about.
     #[error("waited {} s in vain for {what}", waited.as_secs())]

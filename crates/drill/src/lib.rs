@@ -19,7 +19,7 @@ pub mod report;
 pub mod scene;
 pub mod user;
 
-pub use drills::Drill;
+pub use drills::{Drill, Pace};
 pub use error::DrillError;
 pub use http::{Access, Bearer};
 pub use report::Report;

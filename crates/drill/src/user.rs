@@ -133,7 +133,8 @@ fn verdict(answer: &Answer) -> Verdict {
         | ProblemCode::StoreUnavailable
         | ProblemCode::NodeUnreachable
         | ProblemCode::TooManyRequests
-        | ProblemCode::DiskFull => Verdict::Later { unsure: false },
+        | ProblemCode::DiskFull
+        | ProblemCode::NodeDiskFull => Verdict::Later { unsure: false },
         ProblemCode::OutcomeUnknown | ProblemCode::KeyInProgress => Verdict::Later { unsure: true },
         _ => Verdict::No,
     }

@@ -4,12 +4,14 @@
 //! all of them against a proxy that loses, repeats and garbles on purpose (`tests/faulty.rs`).
 
 mod console;
+mod events;
 mod keys;
 mod lines;
 mod names;
 mod users;
 
 pub use console::Numbers;
+pub use events::events;
 pub use keys::keys;
 pub use lines::lines;
 pub use names::names;

@@ -10,6 +10,8 @@ mod api_killed;
 mod api_stalls;
 mod bad_build;
 mod broken_configuration;
+mod control_plane_away;
+mod disk_full;
 mod login_flood;
 mod person;
 mod retry_storm;
@@ -23,7 +25,7 @@ use self::api_stalls::Stall;
 use crate::{
     error::DrillError,
     figure::{Limit, Timed},
-    load::Load,
+    load::{Judgement, Load},
     report::Report,
     scene::{Part, Scene},
 };
@@ -33,6 +35,15 @@ use crate::{
 const QUIET: Duration = Duration::from_millis(2_300);
 /// The load runs for so long before anything is broken.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How often it is broken.
+    pub repetitions: u32,
+    /// How long what is to be away stays away.
+    pub away: Duration,
+}
 
 /// A drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +70,15 @@ pub enum Drill {
     RetryStorm,
     /// Wrong passwords from one address.
     LoginFlood,
+    /// The whole control plane is away, while a game crashes and another machine boots.
+    ControlPlaneAway,
+    /// The disk that holds the data is full for a time.
+    DiskFull,
 }
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ApiKilled,
         Self::ApiHangs,
         Self::ApiSpins,
@@ -75,6 +90,8 @@ impl Drill {
         Self::BrokenConfiguration,
         Self::RetryStorm,
         Self::LoginFlood,
+        Self::ControlPlaneAway,
+        Self::DiskFull,
     ];
 
     /// The drill of this name.
@@ -96,6 +113,8 @@ impl Drill {
             Self::BrokenConfiguration => "broken-configuration",
             Self::RetryStorm => "retry-storm",
             Self::LoginFlood => "login-flood",
+            Self::ControlPlaneAway => "control-plane-away",
+            Self::DiskFull => "disk-full",
         }
     }
 
@@ -106,8 +125,10 @@ impl Drill {
             Self::ApiHangs | Self::ApiSpins | Self::ApiDeadlocked => 2,
             Self::AllApiKilled | Self::BadBuild => 3,
             Self::SupervisorKilled => 4,
+            Self::ControlPlaneAway => 7,
             Self::AgentKilled => 8,
             Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood => 12,
+            Self::DiskFull => 9,
         }
     }
 
@@ -125,7 +146,21 @@ impl Drill {
             Self::BrokenConfiguration => "The configuration is spoiled, and a process is killed with SIGKILL.",
             Self::RetryStorm => "Twenty times the usual requests come, from clients that are not patient.",
             Self::LoginFlood => "One address tries wrong passwords as fast as it can.",
+            Self::ControlPlaneAway => {
+                "The control plane is away (--away); meanwhile a game crashes and another machine boots."
+            }
+            Self::DiskFull => "The disk that holds the data is full for some seconds (needs root).",
         }
+    }
+
+    /// Whether it is only for an installation of its own: it spoils it, or takes everything away from its users for long.
+    pub const fn own_only(self) -> bool {
+        matches!(self, Self::BadBuild | Self::BrokenConfiguration | Self::ControlPlaneAway | Self::DiskFull)
+    }
+
+    /// Whether its installation needs a disk of its own, which only root can give it.
+    pub const fn needs_disk(self) -> bool {
+        matches!(self, Self::DiskFull)
     }
 
     /// What it times, with the targets.
@@ -154,6 +189,12 @@ impl Drill {
                 Timed::new("the storm's end, to everything let in", None),
             ],
             Self::LoginFlood => vec![Timed::new("the slowest sign-in from elsewhere", None)],
+            Self::ControlPlaneAway => vec![
+                Timed::new("game killed, to its next process", Some(Limit::Max(ms(1_000)))),
+                Timed::new("machine started, to all its games", Some(Limit::Max(ms(5_000)))),
+                Timed::new("back, to every event told", Some(Limit::Max(ms(5_000)))),
+            ],
+            Self::DiskFull => vec![Timed::new("room again, to an acknowledged write", Some(Limit::Max(ms(5_000))))],
         }
     }
 
@@ -171,6 +212,9 @@ impl Drill {
             Self::BrokenConfiguration => broken_configuration::once(scene, repetition).await,
             Self::RetryStorm => retry_storm::once(scene).await,
             Self::LoginFlood => login_flood::once(scene).await,
+            // Has no load: see `without_load`.
+            Self::ControlPlaneAway => Ok(Vec::new()),
+            Self::DiskFull => disk_full::once(scene, load).await,
         }
     }
 
@@ -183,19 +227,47 @@ impl Drill {
     pub async fn run(
         self,
         scene: &Scene,
-        repetitions: u32,
+        pace: Pace,
         mut progress: impl FnMut(u32) -> bool,
     ) -> Result<Report, DrillError> {
         scene.ready().await?;
+        if self == Self::ControlPlaneAway {
+            return self.without_load(scene, pace, progress).await;
+        }
         let load = Load::begin(scene.access()).await?;
         sleep(WARM_UP).await;
         let mut timed = self.timed();
-        let broken = self.repeat(scene, &load, repetitions, &mut timed, &mut progress).await;
+        let broken = self.repeat(scene, &load, pace.repetitions, &mut timed, &mut progress).await;
         // Also when it was given up: what the load made is taken away.
         let judged = load.end().await;
         let done = broken?;
         let figures = timed.iter().filter_map(Timed::figure).collect();
         Ok(Report::new(self.name(), self.number(), done, figures, judged?))
+    }
+
+    /// The same where there is nobody who could ask for anything meanwhile.
+    async fn without_load(
+        self,
+        scene: &Scene,
+        pace: Pace,
+        mut progress: impl FnMut(u32) -> bool,
+    ) -> Result<Report, DrillError> {
+        let stage = control_plane_away::Stage::set(scene).await?;
+        let (mut timed, mut judged, mut done) = (self.timed(), Judgement::default(), 0);
+        while done < pace.repetitions {
+            scene.ready().await?;
+            sleep(QUIET).await;
+            let samples = stage.once(scene, pace, &mut judged.faults).await?;
+            for (figure, sample) in timed.iter_mut().zip(samples) {
+                figure.samples.push(sample);
+            }
+            done += 1;
+            if !progress(done) {
+                break;
+            }
+        }
+        let figures = timed.iter().filter_map(Timed::figure).collect();
+        Ok(Report::new(self.name(), self.number(), done, figures, judged))
     }
 
     async fn repeat(

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A game that costs nothing: says `ready`, repeats what is typed; `crash CODE` and `stop` end it.
-const GAME: &str = "echo ready; while read -r line; do case $line in stop) exit 0;; crash*) exit ${line#crash };; esac; \
+pub(crate) const GAME: &str = "echo ready; while read -r line; do case $line in stop) exit 0;; crash*) exit ${line#crash };; esac; \
                     echo \\\"> $line\\\"; done";
 /// Lines that one page of a console has at most.
 const CONSOLE_PAGE: usize = 1_000;
@@ -73,9 +73,10 @@ pub struct ServerSeen {
     pub automatic_restarts: u64,
 }
 
+/// What was made.
 #[derive(Deserialize)]
-struct Made<Id> {
-    id: Id,
+pub(crate) struct Made<Id> {
+    pub(crate) id: Id,
 }
 
 #[derive(Deserialize)]
@@ -230,11 +231,12 @@ impl Cast {
 }
 
 /// Reads something that must be there.
-async fn read<T: DeserializeOwned>(access: &Access, path: &str) -> Result<T, DrillError> {
+pub(crate) async fn read<T: DeserializeOwned>(access: &Access, path: &str) -> Result<T, DrillError> {
     ask(access, &Request::get(path)).await
 }
 
-async fn make<T: DeserializeOwned>(access: &Access, path: &str, body: &Value) -> Result<T, DrillError> {
+/// Makes something.
+pub(crate) async fn make<T: DeserializeOwned>(access: &Access, path: &str, body: &Value) -> Result<T, DrillError> {
     ask(access, &Request::keyed(Method::POST, path, body, mark())).await
 }
 
@@ -243,7 +245,8 @@ async fn remove(access: &Access, path: &str) -> Result<(), DrillError> {
     Ok(())
 }
 
-async fn ask<T: DeserializeOwned>(access: &Access, request: &Request) -> Result<T, DrillError> {
+/// Asks for something that must be done.
+pub(crate) async fn ask<T: DeserializeOwned>(access: &Access, request: &Request) -> Result<T, DrillError> {
     let asked = User::new(access.clone(), 1).ask(request).await;
     let what = || format!("{} {}", request.method, request.path);
     let Some(answer) = asked.answer.filter(|answer| (200..300).contains(&answer.status)) else {

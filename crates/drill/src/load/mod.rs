@@ -34,6 +34,7 @@ use crate::{
     scene::PATIENCE,
 };
 
+pub(crate) use cast::{GAME, Made, ask, make, read};
 pub use cast::{Game, ServerSeen, mark};
 
 /// Users at work; each asks ten times a second.
@@ -90,8 +91,8 @@ struct Viewed {
     faults: Vec<Fault>,
 }
 
-/// What came of a load.
-#[derive(Debug)]
+/// What came of a load; nothing, where there was none.
+#[derive(Debug, Default)]
 pub struct Judgement {
     /// The operations in numbers.
     pub counts: Counts,

@@ -1,7 +1,10 @@
 //! The installation that a drill breaks: one of its own that is thrown away, or one that runs.
 
+mod host;
 mod part;
+pub(crate) mod processes;
 mod scratch;
+mod small_disk;
 
 use std::{
     ffi::OsStr,
@@ -11,11 +14,13 @@ use std::{
 };
 
 use nodepanel_supervise::{control::Control, wire::protocol::BuildState};
-use nodepanel_types::component::{Component, ComponentState};
+use nodepanel_types::component::{Component, ComponentState, Role};
 use tokio::time::{Instant, sleep};
 
+pub use host::Host;
 pub use part::Part;
 use scratch::Scratch;
+pub use small_disk::SmallDisk;
 
 use crate::{
     error::DrillError,
@@ -48,8 +53,9 @@ pub struct Scene {
 
 impl Scene {
     /// Starts an installation of its own from this binary, on free ports of this machine.
-    pub async fn scratch(binary: &Path) -> Result<Self, DrillError> {
-        let scratch = Scratch::start(binary)?;
+    /// With a disk of its own where it is to be filled.
+    pub async fn scratch(binary: &Path, disk_of_its_own: bool) -> Result<Self, DrillError> {
+        let scratch = Scratch::start(binary, disk_of_its_own)?;
         let mut scene = Self {
             access: Access { address: scratch.address(), bearer: Bearer::fixed(String::new()) },
             data_dir: scratch.data_dir(),
@@ -94,12 +100,12 @@ impl Scene {
 
     /// The binary that it was made from, when it is the drill's own.
     pub fn binary(&self) -> Result<&Path, DrillError> {
-        self.scratch.as_ref().map(Scratch::binary).ok_or(DrillError::OnlyScratch)
+        self.own().map(Scratch::binary)
     }
 
     /// Begins a command of its command line, when it is the drill's own.
     pub fn command(&self, arguments: &[&OsStr]) -> Result<Child, DrillError> {
-        self.scratch.as_ref().ok_or(DrillError::OnlyScratch)?.begin(arguments)
+        self.own()?.begin(arguments)
     }
 
     /// Waits until every process is ready, and build and configuration have proven themselves: then there is something
@@ -118,6 +124,52 @@ impl Scene {
         Err(DrillError::Late { what: "the build to prove itself".to_owned(), waited: begun.elapsed() })
     }
 
+    /// Its data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Kills the whole control plane with SIGKILL, keeper and supervisor first, so that nothing of it comes back. The
+    /// agent and what it runs stay.
+    pub async fn control_plane_away(&self) -> Result<(), DrillError> {
+        let own = self.own()?;
+        let mut parts = Vec::new();
+        for component in self.components().await? {
+            if !matches!(component.role, Role::Agent | Role::Shim)
+                && let Some(part) = Part::of(&component)?
+            {
+                parts.push((component.role != Role::Supervisor, part));
+            }
+        }
+        parts.sort_by_key(|(below, _)| *below);
+        own.kill_keeper()?;
+        for (_, part) in &parts {
+            part.kill()?;
+        }
+        for (_, part) in &parts {
+            part.ended().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the control plane again. It is not ready yet.
+    pub fn control_plane_back(&self) -> Result<(), DrillError> {
+        self.own()?.start_again()
+    }
+
+    /// Its own disk.
+    ///
+    /// # Errors
+    ///
+    /// When it has none.
+    pub fn disk(&self) -> Result<&SmallDisk, DrillError> {
+        self.own()?.disk().ok_or(DrillError::OnlyScratch)
+    }
+
+    fn own(&self) -> Result<&Scratch, DrillError> {
+        self.scratch.as_ref().ok_or(DrillError::OnlyScratch)
+    }
+
     /// Its own processes, as its supervisor sees them.
     pub async fn components(&self) -> Result<Vec<Component>, DrillError> {
         Ok(Control::connect(&self.data_dir).await?.status().await?)
@@ -133,7 +185,7 @@ impl Scene {
 
     /// The names of its API servers.
     pub async fn api_servers(&self) -> Result<Vec<String>, DrillError> {
-        let is_api = |component: &Component| component.role == nodepanel_types::component::Role::Api;
+        let is_api = |component: &Component| component.role == Role::Api;
         Ok(self.components().await?.into_iter().filter(is_api).map(|component| component.name).collect())
     }
 

@@ -8,11 +8,13 @@ use std::{
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use nodepanel_types::api::ApiKeyCreated;
 use tempfile::TempDir;
 
+use super::SmallDisk;
 use crate::error::DrillError;
 
 const ADMINISTRATOR: &str = "drill@localhost.localdomain";
@@ -21,42 +23,46 @@ const ADMINISTRATOR: &str = "drill@localhost.localdomain";
 #[derive(Debug)]
 pub struct Scratch {
     binary: PathBuf,
+    disk: Option<SmallDisk>,
     directory: TempDir,
-    keeper: Child,
+    keeper: Mutex<Child>,
     address: SocketAddr,
 }
 
 impl Scratch {
     /// Starts one; it is not ready yet.
-    pub fn start(binary: &Path) -> Result<Self, DrillError> {
-        let directory =
-            tempfile::Builder::new().prefix("nodepanel-drill-").tempdir().map_err(at(std::env::temp_dir()))?;
-        // Game servers run as users of their own and must be able to come here.
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).map_err(at(directory.path()))?;
+    pub fn start(binary: &Path, disk_of_its_own: bool) -> Result<Self, DrillError> {
+        let directory = directory("nodepanel-drill-")?;
         let (http, link) = free_addresses().map_err(|source| DrillError::Scratch { reason: source.to_string() })?;
         let data = directory.path().join("data");
         fs::create_dir(&data).map_err(at(&data))?;
+        let disk = disk_of_its_own.then(|| SmallDisk::mount(&data, room(binary)?)).transpose()?;
         let config = data.join("nodepanel.toml");
         let text = format!("[http]\nlisten = \"{http}\"\n\n[link]\nlisten = \"{link}\"\n");
         fs::write(&config, text).map_err(at(&config))?;
         // A program of its own: a drill may put another in its place.
         let program = directory.path().join("nodepanel");
         fs::hard_link(binary, &program).or_else(|_| fs::copy(binary, &program).map(drop)).map_err(at(&program))?;
-        let log_path = directory.path().join("up.log");
-        let log = fs::File::create(&log_path).map_err(at(&log_path))?;
-        let error_log = log.try_clone().map_err(at(&log_path))?;
-        let keeper = command(&program, &data)
-            .arg("up")
-            .env("NODEPANEL_ADMIN_EMAIL", ADMINISTRATOR)
-            .env("NODEPANEL_ADMIN_PASSWORD", "only for a drill, and not reachable from elsewhere")
-            // A Ctrl-C for this program must not end it before it was asked to stop its game servers.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(error_log)
-            .spawn()
-            .map_err(at(&program))?;
-        Ok(Self { binary: binary.to_owned(), directory, keeper, address: http })
+        let keeper = Mutex::new(up(&directory)?);
+        Ok(Self { binary: binary.to_owned(), disk, directory, keeper, address: http })
+    }
+
+    /// Its own disk, if it has one.
+    pub const fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
+    }
+
+    /// Kills its keeper with SIGKILL.
+    pub fn kill_keeper(&self) -> Result<(), DrillError> {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        keeper.kill().and_then(|()| keeper.wait()).map_err(at(&self.binary))?;
+        Ok(())
+    }
+
+    /// Starts it again after its keeper was killed.
+    pub fn start_again(&self) -> Result<(), DrillError> {
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = up(&self.directory)?;
+        Ok(())
     }
 
     /// Where its API is.
@@ -109,20 +115,57 @@ impl Drop for Scratch {
         let stopped = self.ask(&["stop", "--all"]).is_ok_and(|output| output.status.success());
         if !stopped {
             eprintln!("The scratch installation in {} did not stop when asked.", self.directory.path().display());
-            let _ = self.keeper.kill();
+            let _ = self.kill_keeper();
         }
-        let _ = self.keeper.wait();
+        let _ = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
     }
 }
 
+/// What an installation needs on its disk: itself, twice while it is replaced, and 64 MiB.
+fn room(binary: &Path) -> Result<u64, DrillError> {
+    Ok(fs::metadata(binary).map_err(at(binary))?.len() * 2 + 64 * 1024 * 1024)
+}
+
+/// A directory that is thrown away.
+pub(super) fn directory(prefix: &str) -> Result<TempDir, DrillError> {
+    let directory = tempfile::Builder::new().prefix(prefix).tempdir().map_err(at(std::env::temp_dir()))?;
+    // Game servers run as users of their own and must be able to come here.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).map_err(at(directory.path()))?;
+    Ok(directory)
+}
+
+/// Starts the installation in `directory`.
+fn up(directory: &TempDir) -> Result<Child, DrillError> {
+    let program = directory.path().join("nodepanel");
+    let log_path = directory.path().join("up.log");
+    let log = fs::OpenOptions::new().create(true).append(true).open(&log_path).map_err(at(&log_path))?;
+    let error_log = log.try_clone().map_err(at(&log_path))?;
+    command(&program, &directory.path().join("data"))
+        .arg("up")
+        .env("NODEPANEL_ADMIN_EMAIL", ADMINISTRATOR)
+        .env("NODEPANEL_ADMIN_PASSWORD", "only for a drill, and not reachable from elsewhere")
+        // A Ctrl-C for this program must not end it before it was asked to stop its game servers.
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(error_log)
+        .spawn()
+        .map_err(at(&program))
+}
+
 /// The binary, told where its data is and asked about no other installation.
-fn command(binary: &Path, data: &Path) -> Command {
+pub(super) fn command(binary: &Path, data: &Path) -> Command {
     let mut command = Command::new(binary);
+    of_nobody_else(&mut command);
+    command.arg("--data-dir").arg(data);
+    command
+}
+
+/// Keeps what the environment says of another installation from a command.
+pub(super) fn of_nobody_else(command: &mut Command) {
     for name in ["NODEPANEL_URL", "NODEPANEL_TOKEN", "NODEPANEL_DATA_DIR"] {
         command.env_remove(name);
     }
-    command.arg("--data-dir").arg(data);
-    command
 }
 
 /// Two addresses that nobody listens on.
@@ -132,7 +175,7 @@ fn free_addresses() -> std::io::Result<(SocketAddr, SocketAddr)> {
     Ok((first.local_addr()?, second.local_addr()?))
 }
 
-fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> DrillError {
+pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> DrillError {
     let path = path.into();
     move |source| DrillError::File { path, source }
 }

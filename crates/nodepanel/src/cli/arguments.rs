@@ -152,13 +152,16 @@ pub struct DrillArguments {
     /// How often each breaks something
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub repeat: u32,
+    /// How long `control-plane-away` keeps the control plane away each time, in seconds
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub away: u32,
     /// On the running installation of --data-dir, instead of one that is started for it and thrown away
     #[arg(long)]
     pub running: bool,
     /// Yes, break parts of the running installation
     #[arg(long, requires = "running")]
     pub yes: bool,
-    /// As JSON: an array of reports
+    /// As JSON: an array of reports, each printed when its drill has ended
     #[arg(long)]
     pub json: bool,
 }

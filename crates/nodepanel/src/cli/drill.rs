@@ -1,13 +1,11 @@
 //! `nodepanel drill`: breaks our own parts on purpose, under load, and holds what users notice against the targets.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::time::Duration;
 
 use nodepanel_control::MasterKey;
-use nodepanel_drill::{Access, Bearer, Drill, Report, Scene};
+use nodepanel_drill::{Access, Bearer, Drill, Pace, Report, Scene};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::{arguments::DrillArguments, client::Client, output};
 use crate::{
@@ -40,28 +38,83 @@ pub async fn run(data_dir: &DataDir, config: &Config, arguments: DrillArguments)
             ),
         });
     }
-    let ended = Arc::new(AtomicBool::new(false));
-    tokio::spawn(end_when_asked(Arc::clone(&ended)));
-    let mut reports = Vec::new();
-    for drill in drills {
-        if ended.load(Ordering::Relaxed) {
+    let possible = |drill: &Drill| {
+        let on_running = arguments.running && drill.own_only();
+        let without_root = drill.needs_disk() && !rustix::process::geteuid().is_root();
+        if arguments.all && (on_running || without_root) {
+            let why = if on_running { "only for an installation of its own" } else { "needs root" };
+            output::note(format_args!("Leaving {} out: {why}.", drill.name()));
+            return false;
+        }
+        true
+    };
+    let mut wish = Wish::follow();
+    let mut passed = true;
+    let mut list = JsonList::new(arguments.json);
+    for drill in drills.into_iter().filter(possible) {
+        if wish.asked() {
             break;
         }
-        let scene = scene(data_dir, config, arguments.running).await?;
+        let scene = scene(data_dir, config, arguments.running, drill).await?;
+        let pace = Pace { repetitions: arguments.repeat, away: Duration::from_secs(arguments.away.into()) };
+        let after_this = wish.clone();
         let tell = |done| {
             progress(drill, done, arguments.repeat);
-            !ended.load(Ordering::Relaxed)
+            !after_this.asked()
         };
-        let report = drill.run(&scene, arguments.repeat, tell).await?;
-        if !arguments.json {
+        let report = tokio::select! {
+            report = drill.run(&scene, pace, tell) => report?,
+            () = wish.asked_twice() => {
+                list.end()?;
+                anyhow::bail!(Refusal { exit: Exit::Failed, message: given_up(drill, &scene) });
+            }
+        };
+        if arguments.json {
+            list.add(&report)?;
+        } else {
             output::line(&report)?;
         }
-        reports.push(report);
+        passed &= report.passed;
     }
-    if arguments.json {
-        output::json(&reports)?;
+    list.end()?;
+    Ok(if passed { Exit::Done } else { Exit::Findings })
+}
+
+/// What is to be said of a drill that was given up in the middle.
+fn given_up(drill: Drill, scene: &Scene) -> String {
+    if scene.is_scratch() {
+        return format!("The drill {} was given up; its installation is thrown away.", drill.name());
     }
-    Ok(if reports.iter().all(|report: &Report| report.passed) { Exit::Done } else { Exit::Findings })
+    format!(
+        "The drill {} was given up in the middle. What it made is still there: game servers, a user and a template whose \
+         names begin with drill-. Delete them in the panel.",
+        drill.name()
+    )
+}
+
+/// An array whose elements are printed as they come, so that a drill that takes an hour hides nothing of those before.
+struct JsonList {
+    wanted: bool,
+    begun: bool,
+}
+
+impl JsonList {
+    const fn new(wanted: bool) -> Self {
+        Self { wanted, begun: false }
+    }
+
+    fn add(&mut self, report: &Report) -> anyhow::Result<()> {
+        let begin = if std::mem::replace(&mut self.begun, true) { ",\n" } else { "[\n" };
+        output::bytes(format!("{begin}{}", serde_json::to_string_pretty(report)?).as_bytes())
+    }
+
+    fn end(&self) -> anyhow::Result<()> {
+        match (self.wanted, self.begun) {
+            (false, _) => Ok(()),
+            (true, false) => output::line("[]"),
+            (true, true) => output::line("\n]"),
+        }
+    }
 }
 
 fn named(name: &str) -> anyhow::Result<Drill> {
@@ -75,10 +128,10 @@ fn named(name: &str) -> anyhow::Result<Drill> {
 }
 
 /// The installation that is asked for.
-async fn scene(data_dir: &DataDir, config: &Config, running: bool) -> anyhow::Result<Scene> {
+async fn scene(data_dir: &DataDir, config: &Config, running: bool, drill: Drill) -> anyhow::Result<Scene> {
     if !running {
         output::note("Starting an installation for the drill");
-        return Ok(Scene::scratch(&std::env::current_exe()?).await?);
+        return Ok(Scene::scratch(&std::env::current_exe()?, drill.needs_disk()).await?);
     }
     let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;
     let client = Client::to_host(data_dir, config, &master);
@@ -87,11 +140,37 @@ async fn scene(data_dir: &DataDir, config: &Config, running: bool) -> anyhow::Re
     Ok(Scene::running(data_dir.path().to_owned(), access))
 }
 
-/// Ctrl-C, or an end that somebody else asks for, ends the drill after the repetition that goes on.
-async fn end_when_asked(ended: Arc<AtomicBool>) {
-    crate::role::terminated().await;
-    output::note("Ending after this repetition, and taking away what was made…");
-    ended.store(true, Ordering::Relaxed);
+/// How often the end was asked for, by Ctrl-C or by somebody else: once ends the drill after the repetition that goes on,
+/// twice at once.
+#[derive(Clone)]
+struct Wish(watch::Receiver<u32>);
+
+impl Wish {
+    fn follow() -> Self {
+        let (asked, wish) = watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                crate::role::terminated().await;
+                asked.send_modify(|times| *times += 1);
+                if *asked.borrow() == 1 {
+                    output::note(
+                        "Ending after this repetition, and taking away what was made. Once more ends it at once…",
+                    );
+                }
+            }
+        });
+        Self(wish)
+    }
+
+    fn asked(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
+    async fn asked_twice(&mut self) {
+        if self.0.wait_for(|times| *times > 1).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 fn progress(drill: Drill, done: u32, of: u32) {
