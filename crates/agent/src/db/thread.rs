@@ -177,7 +177,7 @@ impl Desk {
     ) -> Result<T, DbError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(schema::open(&self.path, self.first_uid, self.pages)?),
+            none => none.insert(reopen(&self.path, self.first_uid, self.pages)?),
         };
         let result = (|| {
             let transaction = connection.transaction_with_behavior(behavior)?;
@@ -208,5 +208,21 @@ impl Desk {
             }
             Ok(false) | Err(_) => false,
         }
+    }
+}
+
+/// Opens the database after a failed write or sync. The log may have lost a page that the kernel shows all the same, and
+/// with it, at the next start, whatever is appended behind: so what was committed is moved into the database first, and
+/// the log begun anew.
+fn reopen(path: &Path, first_uid: u32, pages: u32) -> Result<Connection, DbError> {
+    let connection = schema::open(path, first_uid, pages)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    match busy {
+        Ok(false) => Ok(connection),
+        Ok(true) => {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            Err(DbError::from_sqlite(path.to_owned(), rusqlite::Error::SqliteFailure(busy, None)))
+        }
+        Err(source) => Err(DbError::from_sqlite(path.to_owned(), source)),
     }
 }

@@ -54,6 +54,11 @@ pub(super) fn is_general(error: &Error) -> bool {
     )
 }
 
+/// Whether the disk failed to write or to sync, so that what is on it is not what the kernel says.
+pub(super) fn is_of_the_disk(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
+
 /// Whether somebody else holds the lock, so that trying again soon is worthwhile.
 pub(crate) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

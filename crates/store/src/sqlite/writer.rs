@@ -109,6 +109,7 @@ impl Writer {
             compacting: false,
             boot_adopted: false,
             neglected: false,
+            log: Log::Sound,
             company: None,
             spell: Instant::now(),
         };
@@ -165,6 +166,7 @@ struct Desk {
     boot_adopted: bool,
     /// Whether the last maintenance failed.
     neglected: bool,
+    log: Log,
     /// When another process was last seen writing.
     company: Option<Instant>,
     /// Since when this process writes without a pause.
@@ -227,6 +229,9 @@ impl Desk {
             let reason = format!("{} was moved or replaced while it was open; restart NodePanel", self.path.display());
             return Err(Failure { meaning: StoreError::Unavailable { reason }, alone_may_work: false });
         }
+        if self.log == Log::Suspect {
+            self.begin_a_new_log()?;
+        }
         let outcome = self.begin().and_then(|()| {
             let now_ms = u64::try_from(self.clock.since_boot().as_millis()).unwrap_or(u64::MAX >> 1);
             let mut batch = Batch::begin(&self.connection, now_ms)?;
@@ -261,12 +266,40 @@ impl Desk {
                 Ok(())
             }
             Err((meaning, error)) => {
+                if failure::is_of_the_disk(&error) {
+                    self.log = Log::Suspect;
+                }
                 if !self.connection.is_autocommit()
                     && let Err(error) = self.connection.execute_batch("ROLLBACK")
                 {
                     tracing::error!(%error, "the store could not roll back a failed transaction");
                 }
                 Err(Failure { meaning, alone_may_work: !failure::is_general(&error) })
+            }
+        }
+    }
+
+    /// After a failed write or sync nothing says which pages of the log are on the disk: the kernel has let go of those
+    /// that it could not write, and shows them as if it had not. What is appended behind one that is missing is lost
+    /// with it at the next start, however well it was synced. So everything that was committed is moved into the
+    /// database, and the log begun anew, before anything else is acknowledged.
+    fn begin_a_new_log(&mut self) -> Result<(), Failure> {
+        let mut patience = Patience::new(self.patience);
+        loop {
+            let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+            match busy {
+                Ok(false) => {
+                    self.log = Log::Sound;
+                    tracing::info!(path = %self.path.display(), "the disk takes writes again; the store's log was begun anew");
+                    return Ok(());
+                }
+                Err(error) if !failure::is_busy(&error) => return Err(self.read_failure(&error)),
+                Ok(true) | Err(_) if patience.again() => {}
+                Ok(true) | Err(_) => {
+                    let waiting_for = "other processes let go of the log that the disk has damaged";
+                    let meaning = StoreError::Timeout { after: self.patience, waiting_for };
+                    return Err(Failure { meaning, alone_may_work: false });
+                }
             }
         }
     }
@@ -348,6 +381,15 @@ impl Desk {
     fn read_failure(&self, error: &rusqlite::Error) -> Failure {
         Failure { meaning: failure::meaning(error, &self.path, self.patience), alone_may_work: false }
     }
+}
+
+/// What is known of the write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    /// Every write and sync succeeded since it was begun.
+    Sound,
+    /// One failed: a page of it may not be on the disk.
+    Suspect,
 }
 
 struct Failure {
