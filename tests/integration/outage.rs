@@ -161,6 +161,11 @@ fn a_damaged_store_is_reported_and_left_alone() {
     let directory = installation.data_dir().join("store");
     let store = directory.join("store.db");
     for (what, damage) in [("nonsense", vec![0x5a; 64 * 1024]), ("nothing", Vec::new())] {
+        // Of processes that end at the same instant each may leave the log to the other; and a log that is put back a
+        // moment after its database is not read.
+        let last = rusqlite::Connection::open(&store).unwrap();
+        last.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(last);
         let good: Vec<_> = fs::read_dir(&directory)
             .unwrap()
             .map(|entry| entry.unwrap().path())
