@@ -293,6 +293,19 @@ describe('a write', () => {
     expect(seen).toHaveLength(1);
   });
 
+  it('without a key that was refused for now tells why in the words of NodePanel', async () => {
+    const { transport, seen } = scripted(() => problem('overloaded', 503, { retry_after_s: 30 }));
+    await expect(transport.send(post(null))).rejects.toMatchObject({ problem: { code: 'overloaded', retry_after_s: 30 } });
+    expect(seen).toHaveLength(1);
+  });
+
+  it('of somebody who asks too often is answered, and neither repeated nor called an outage', async () => {
+    const { transport, seen, outage } = scripted(() => problem('too-many-requests', 429, { retry_after_s: 30 }));
+    await expect(transport.send(post('key'))).rejects.toMatchObject({ problem: { code: 'too-many-requests' } });
+    expect(seen).toHaveLength(1);
+    expect(outage.state.get().is).not.toBe('out');
+  });
+
   it('that is still being worked on is asked for until there is a result', async () => {
     const { transport, seen, outage } = scripted(
       () => problem('key-in-progress', 409),

@@ -109,6 +109,10 @@ export class Transport {
           options.onProgress?.(uncertain ? 'finding-out' : 'waiting');
           break;
       }
+      // Nobody will send it again: then NodePanel's own words say best why it was not done, and when to try.
+      if (!repeatable && !uncertain && verdict.is === 'later' && verdict.cause.kind === 'problem') {
+        throw new ProblemError(verdict.cause.problem);
+      }
       const binding = verdict.is === 'later' && verdict.binding;
       const deaf = binding || wokenInVain >= WOKEN_IN_VAIN;
       const pause = this.#pause(verdict, attempt, deaf);

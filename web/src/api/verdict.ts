@@ -41,13 +41,15 @@ export interface Answer {
   redirect: boolean;
 }
 
-/** Problems that pass by themselves, so that the same request may succeed a moment later. */
+/**
+ * Problems that pass by themselves, so that the same request may succeed a moment later. Too many requests is none: it is
+ * about this caller, who is told, instead of being made to wait without a word.
+ */
 const PASSING = new Set<string>([
   'store-unavailable',
   'outcome-unknown',
   'overloaded',
   'not-ready',
-  'too-many-requests',
 ]);
 
 const BUSY_POLL_MS = 300;
