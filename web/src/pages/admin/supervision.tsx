@@ -64,9 +64,12 @@ export function SupervisionSection({ components }: { components: readonly Compon
               <td data-label="Started by">{restarted_by === null ? '–' : RESTARTERS[restarted_by]}</td>
               <td data-label="At boot">{atBoot(at_boot)}</td>
               {proof === null ? (
-                <td className="number" colSpan={4} data-label="Came back">
-                  never seen
-                </td>
+                <>
+                  <td className="number" data-label="Came back">
+                    never seen
+                  </td>
+                  <td colSpan={3} />
+                </>
               ) : (
                 <>
                   <td className="number" data-label="Came back" title={clock(proof.at, now)}>
