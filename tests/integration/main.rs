@@ -18,6 +18,7 @@ mod drill_command;
 mod drills;
 mod game_goes_on;
 mod harness;
+mod history;
 mod idempotency;
 mod install;
 mod left_behind;

@@ -40,6 +40,7 @@ use Needs::{Administration, Nothing, Ownership, SignIn};
 /// All of them. `TEMPLATE` in a body stands for the id of the template “any command”.
 pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/components", Administration, ""),
+    route("GET", "/api/v1/components/history", Administration, ""),
     route("GET", "/api/v1/events", SignIn, ""),
     route("GET", "/api/v1/keys", SignIn, ""),
     route("POST", "/api/v1/keys", SignIn, r#"{"name":"a key"}"#),

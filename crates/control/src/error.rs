@@ -82,6 +82,9 @@ pub enum ControlError {
     /// The disk of the node is full.
     #[error("{0}")]
     NodeDiskFull(String),
+    /// What was done automatically cannot be read.
+    #[error("{0}")]
+    HistoryUnavailable(String),
     /// The store failed.
     #[error("The store could not do its part")]
     Store(#[from] StoreError),
@@ -117,6 +120,7 @@ impl ControlError {
             Self::NodeUnreachable(_) => ProblemCode::NodeUnreachable,
             Self::NodeRefused(_) => ProblemCode::NodeRefused,
             Self::NodeDiskFull(_) => ProblemCode::NodeDiskFull,
+            Self::HistoryUnavailable(_) => ProblemCode::HistoryUnavailable,
             Self::Store(error) => store_code(error),
             Self::Internal(_) => ProblemCode::Internal,
         }
@@ -132,7 +136,9 @@ impl ControlError {
                 let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
                 problem.retry_after_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
             }
-            Self::NodeUnreachable(_) | Self::NodeDiskFull(_) => problem.retry_after_s = Some(2),
+            Self::NodeUnreachable(_) | Self::NodeDiskFull(_) | Self::HistoryUnavailable(_) => {
+                problem.retry_after_s = Some(2);
+            }
             Self::Store(error) if error.is_retryable() => problem.retry_after_s = Some(1),
             _ => {}
         }

@@ -18,6 +18,7 @@ mod authorize;
 mod bootstrap;
 mod commit;
 mod events;
+mod history;
 mod list_query;
 mod node;
 mod nodes;

@@ -1,8 +1,9 @@
 //! NodePanel's own processes, what an administrator should see first, readiness and gauges.
 
+use async_trait::async_trait;
 use nodepanel_types::{
     api::{AlertLevel, ComponentsView, Overview, OverviewWarning},
-    component::{Component, ComponentState},
+    component::{AutomaticAction, Component, ComponentState},
     permission::Permission,
     state::ServerState,
 };
@@ -14,9 +15,14 @@ use crate::{
 };
 
 /// The seam to the supervisor.
+#[async_trait]
 pub trait Platform: Send + Sync + 'static {
     /// The processes of this host as last reported, with the reason when the report is old. Answers at once.
     fn components(&self) -> (nodepanel_types::Timestamp, Vec<Component>, Option<String>);
+
+    /// What was done to them automatically, newest first, as far back as it is kept; or why that cannot be read, as a
+    /// sentence. Works while the supervisor is away.
+    async fn history(&self) -> Result<Vec<AutomaticAction>, String>;
 }
 
 /// Whether this process can do its work.

@@ -37,6 +37,17 @@ impl Journal {
         Ok(Self { path, entries, lines_on_disk: text.lines().count() })
     }
 
+    /// The newest entries that a run directory has on disk, at most `limit`, oldest first, for who cannot ask the
+    /// supervisor.
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be read, or there is none (`NotFound`): that nothing was recorded is not known then.
+    pub fn read(run_dir: &Path, limit: usize) -> io::Result<Vec<Recovery>> {
+        fs::metadata(run_dir.join(RECOVERIES_FILE))?;
+        Ok(Self::open(run_dir)?.newest(limit))
+    }
+
     /// The newest entries, at most `limit`, oldest first.
     pub fn newest(&self, limit: usize) -> Vec<Recovery> {
         self.entries.iter().skip(self.entries.len().saturating_sub(limit)).cloned().collect()
@@ -91,6 +102,7 @@ mod tests {
             tries: 1,
             occasion: None,
             observed_by: None,
+            lost: None,
         }
     }
 
@@ -106,6 +118,8 @@ mod tests {
         let journal = Journal::open(dir.path()).unwrap();
         assert_eq!(journal.newest(10), [entry(1), entry(2)]);
         assert_eq!(journal.newest(1), [entry(2)]);
+        assert_eq!(Journal::read(dir.path(), 1).unwrap(), [entry(2)]);
+        assert_eq!(Journal::read(&dir.path().join("gone"), 1).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

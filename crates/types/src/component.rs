@@ -1,11 +1,15 @@
 //! Our own processes: what the supervisor says of them.
 
+mod action;
 mod supervision;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::supervision::{AtBoot, Observer, Occasion, Proof, Restarter, Supervision};
+pub use self::{
+    action::{AutomaticAction, lost},
+    supervision::{AtBoot, Observer, Occasion, Proof, Restarter, Supervision},
+};
 use crate::{Millis, Timestamp};
 
 /// What a process of ours is for.

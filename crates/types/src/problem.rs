@@ -100,6 +100,8 @@ codes! {
     NodeRefused = "node-refused", 409, "The node refused";
     /// The disk of the node is full; nothing was changed on it.
     NodeDiskFull = "node-disk-full", 507, "The disk of the node is full";
+    /// Neither the supervisor nor what it wrote down can be read now.
+    HistoryUnavailable = "history-unavailable", 503, "The history cannot be read at the moment";
     /// More work than can be done in time.
     Overloaded = "overloaded", 503, "Too much to do at the moment";
     /// This process is starting or stopping.

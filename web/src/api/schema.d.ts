@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/components/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was done to NodePanel's own processes automatically, newest first: the last 1,000 entries. 503
+         *     (`history-unavailable`) when that cannot be read.
+         */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -662,6 +682,30 @@ export interface components {
             /** @description Why, as a sentence. */
             reason: string;
         };
+        /** @description Something that NodePanel did to its own processes by itself. */
+        AutomaticAction: {
+            /** @description When it was complete. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The process that it was done to, for example `api-1`. */
+            component: string;
+            /** @description The control host that did it, by its own name. */
+            host: string;
+            /** @description What was lost by it, as a sentence; `null` in entries of earlier versions. */
+            lost?: string | null;
+            /** @description Who saw it. */
+            observed_by: components["schemas"]["Observer"];
+            occasion?: components["schemas"]["Occasion"] | null;
+            took_ms?: components["schemas"]["u64"] | null;
+            /**
+             * Format: int32
+             * @description How many starts it took.
+             */
+            tries: number;
+            /** @description What was done: "started again". */
+            what: string;
+            /** @description What had happened, as the rest of a sentence that begins with the process: "was killed by SIGKILL". */
+            why: string;
+        };
         /** @description Changes one's own password. */
         ChangePassword: {
             /** @description The present one. */
@@ -1083,6 +1127,40 @@ export interface components {
             total: number;
         };
         /** @description A part of a list, and where the next part begins. */
+        Page_AutomaticAction: {
+            /** @description The elements, in the list's order. */
+            items: {
+                /** @description When it was complete. */
+                at: components["schemas"]["Timestamp"];
+                /** @description The process that it was done to, for example `api-1`. */
+                component: string;
+                /** @description The control host that did it, by its own name. */
+                host: string;
+                /** @description What was lost by it, as a sentence; `null` in entries of earlier versions. */
+                lost?: string | null;
+                /** @description Who saw it. */
+                observed_by: components["schemas"]["Observer"];
+                occasion?: components["schemas"]["Occasion"] | null;
+                took_ms?: components["schemas"]["u64"] | null;
+                /**
+                 * Format: int32
+                 * @description How many starts it took.
+                 */
+                tries: number;
+                /** @description What was done: "started again". */
+                what: string;
+                /** @description What had happened, as the rest of a sentence that begins with the process: "was killed by SIGKILL". */
+                why: string;
+            }[];
+            /** @description Pass it as `after` to get the next part; `null` at the end. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all that match.
+             */
+            total: number;
+        };
+        /** @description A part of a list, and where the next part begins. */
         Page_NodeView: {
             /** @description The elements, in the list's order. */
             items: {
@@ -1307,7 +1385,7 @@ export interface components {
          * @description A stable name for a kind of problem.
          * @enum {string}
          */
-        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "node-disk-full" | "overloaded" | "not-ready" | "internal";
+        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "node-disk-full" | "history-unavailable" | "overloaded" | "not-ready" | "internal";
         /** @description That a process was seen to come back. */
         Proof: {
             /** @description When it was back. */
@@ -1746,6 +1824,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComponentsView"];
+                };
+            };
+            401: components["responses"]["Unauthorised"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description `next` of the part before. */
+                after?: string;
+                /** @description At most this many, 1 to 1000; 200 when left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A part of it, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AutomaticAction"];
                 };
             };
             401: components["responses"]["Unauthorised"];

@@ -89,6 +89,7 @@ pub fn routes() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))
         .routes(routes!(components::list_components))
+        .routes(routes!(components::list_history))
         .routes(routes!(components::get_overview))
         .routes(routes!(events::watch_events));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", api).split_for_parts()

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use nodepanel_backbone::pki::CertificateAuthority;
 use nodepanel_control::{
@@ -17,7 +18,7 @@ use nodepanel_types::{
     ApiKeyId, NodeId, RequestId, ServerId, TemplateId, Timestamp, UserId, WorkerId,
     api::{CreateAllocations, CreateNode},
     clock::IdSource as _,
-    component::Component,
+    component::{AutomaticAction, Component},
     permission::UserRole,
 };
 use tokio::{sync::watch, time::Instant};
@@ -49,9 +50,14 @@ pub struct Prepared {
 /// NodePanel's own processes are no part of the simulation.
 struct NoPlatform;
 
+#[async_trait]
 impl Platform for NoPlatform {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
         (Timestamp::from_millis(0), Vec::new(), None)
+    }
+
+    async fn history(&self) -> Result<Vec<AutomaticAction>, String> {
+        Err("There are no processes in the simulation.".to_owned())
     }
 }
 

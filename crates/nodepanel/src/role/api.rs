@@ -78,7 +78,7 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
     let open = async || Installation::open(&store, &master, Arc::clone(&clock), Arc::clone(&ids)).await;
     let Some(installation) = insist(&worker, open).await else { return Ok(()) };
     let registry = Registry::new(Arc::clone(&clock), LinkTiming::default());
-    let components = Components::follow(worker.clone(), Arc::clone(&clock), config.proofs.clone());
+    let components = Components::follow(worker.clone(), data_dir, Arc::clone(&clock), config.proofs.clone());
     let advertised =
         if config.link.advertise.is_empty() { vec![address_of(&link)?] } else { config.link.advertise.clone() };
     let plane = Arc::new(ControlPlane::new(Parts {

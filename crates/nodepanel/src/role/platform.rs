@@ -2,22 +2,34 @@
 //! no request waits for it.
 
 use std::{
+    io,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use async_trait::async_trait;
 use nodepanel_control::Platform;
-use nodepanel_supervise::worker::Worker;
-use nodepanel_types::{Timestamp, clock::Clock, component::Component};
+use nodepanel_supervise::{recoveries::Journal, run_dir::RunDir, wire::protocol::Recovery, worker::Worker};
+use nodepanel_types::{
+    Timestamp,
+    clock::Clock,
+    component::{AutomaticAction, Component},
+};
 use tokio::sync::Notify;
 
-use crate::local::Proofs;
+use crate::local::{DataDir, Proofs};
 
 /// How often the supervisor is asked.
 const PERIOD: Duration = Duration::from_secs(1);
+/// Automatic actions that can be read, the newest; the supervisor tells no more at a time.
+const HISTORY: usize = 1_000;
 
 /// The newest word of the supervisor.
 pub struct Components {
+    worker: Worker,
+    run_dir: PathBuf,
+    host: String,
     clock: Arc<dyn Clock>,
     proofs: Proofs,
     known: Mutex<(Timestamp, Vec<Component>, Option<String>)>,
@@ -27,10 +39,13 @@ pub struct Components {
 
 impl Components {
     /// Asks through `worker` for ever.
-    pub fn follow(worker: Worker, clock: Arc<dyn Clock>, proofs: Proofs) -> Arc<Self> {
+    pub fn follow(worker: Worker, data_dir: &DataDir, clock: Arc<dyn Clock>, proofs: Proofs) -> Arc<Self> {
         let never = Some("The supervisor has not been asked yet.".to_owned());
         let components = Arc::new(Self {
             known: Mutex::new((clock.now(), Vec::new(), never)),
+            worker,
+            run_dir: RunDir::path_in(data_dir.path()),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             clock,
             proofs,
             changed: Notify::new(),
@@ -38,7 +53,7 @@ impl Components {
         let asking = Arc::clone(&components);
         tokio::spawn(async move {
             loop {
-                match worker.status().await {
+                match asking.worker.status().await {
                     Ok(components) => asking.note(Some(components), None),
                     Err(error) => asking.note(None, Some(format!("The list may be old: {error}."))),
                 }
@@ -46,6 +61,10 @@ impl Components {
             }
         });
         components
+    }
+
+    fn newest_first(&self, entries: Vec<Recovery>) -> Vec<AutomaticAction> {
+        entries.into_iter().rev().map(|entry| entry.on(&self.host)).collect()
     }
 
     fn note(&self, components: Option<Vec<Component>>, stale: Option<String>) {
@@ -64,6 +83,7 @@ impl Components {
     }
 }
 
+#[async_trait]
 impl Platform for Components {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
         let (as_of, components, stale) = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -71,13 +91,37 @@ impl Platform for Components {
         let components = components.into_iter().map(|component| component.doubted(now, max_age)).collect();
         (as_of, components, stale)
     }
+
+    async fn history(&self) -> Result<Vec<AutomaticAction>, String> {
+        let away = match self.worker.recoveries(HISTORY).await {
+            Ok(entries) => return Ok(self.newest_first(entries)),
+            Err(away) => away,
+        };
+        let run_dir = self.run_dir.clone();
+        let read = tokio::task::spawn_blocking(move || Journal::read(&run_dir, HISTORY)).await;
+        match read.map_err(io::Error::other).flatten() {
+            Ok(entries) => Ok(self.newest_first(entries)),
+            Err(error) => {
+                tracing::warn!(%error, "what the supervisor wrote down cannot be read");
+                Err(format!(
+                    "What NodePanel did by itself cannot be read now: {away}, and the file that it writes on this host \
+                     cannot be read either. Try again in a moment; `nodepanel doctor` explains what it finds."
+                ))
+            }
+        }
+    }
 }
 
 /// `Components` behind the seam of `control`.
 pub struct Shared(pub Arc<Components>);
 
+#[async_trait]
 impl Platform for Shared {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
         self.0.components()
+    }
+
+    async fn history(&self) -> Result<Vec<AutomaticAction>, String> {
+        self.0.history().await
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use nodepanel_types::{
     Timestamp,
     clock::Clock,
-    component::{Component, ComponentState, Occasion, Restarter, Role},
+    component::{Component, ComponentState, Occasion, Restarter, Role, lost},
 };
 use tokio::{
     sync::mpsc,
@@ -255,7 +255,7 @@ impl Supervisor {
     pub(super) fn apply(&mut self, index: usize, actions: Vec<Action>) {
         for action in actions {
             let Some(slot) = self.slots.get_mut(index) else { return };
-            let name = slot.spec.name.clone();
+            let (name, role) = (slot.spec.name.clone(), slot.spec.role);
             match action {
                 Action::Start if self.equipped => self.start(index),
                 Action::Start => self.deferred.push(index),
@@ -304,6 +304,7 @@ impl Supervisor {
                         tries: comeback.tries,
                         occasion: Some(comeback.occasion),
                         observed_by: None,
+                        lost: Some(lost(role, comeback.occasion).to_owned()),
                     });
                 }
             }

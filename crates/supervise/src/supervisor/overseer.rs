@@ -11,7 +11,7 @@ use std::{
 
 use nodepanel_types::{
     Millis, Timestamp,
-    component::{AtBoot, Component, ComponentState, Observer, Occasion, Proof, Restarter, Role, Supervision},
+    component::{AtBoot, Component, ComponentState, Observer, Occasion, Proof, Restarter, Role, Supervision, lost},
 };
 use tracing::{info, warn};
 
@@ -206,6 +206,7 @@ impl Supervisor {
             tries: 1,
             occasion: Some(loss.occasion),
             observed_by: None,
+            lost: Some(lost(Role::Keeper, loss.occasion).to_owned()),
         });
     }
 

@@ -14,7 +14,7 @@ use std::{
 use nodepanel_types::{
     Millis,
     clock::Clock,
-    component::{Observer, Occasion},
+    component::{Observer, Occasion, Role, lost},
 };
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{error, info, warn};
@@ -199,6 +199,7 @@ impl Supervisor {
             tries: 1,
             occasion: Some(comeback.occasion),
             observed_by: Some(comeback.observed_by),
+            lost: Some(lost(Role::Supervisor, comeback.occasion).to_owned()),
         });
     }
 

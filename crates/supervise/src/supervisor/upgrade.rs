@@ -30,6 +30,9 @@ use crate::{
 
 /// How long an installed program may take to say that it can be used.
 const CHECK: Duration = Duration::from_secs(10);
+/// What is lost when a build or configuration is given up.
+const LOST: &str = "The requests that its processes had accepted and not answered; the panel sends reads and keyed writes \
+                    again. Nothing that was acknowledged.";
 
 /// What workers are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -341,6 +344,7 @@ impl Supervisor {
             tries: 1,
             occasion: None,
             observed_by: None,
+            lost: Some(LOST.to_owned()),
         });
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nodepanel_types::{
     Millis, Timestamp, WorkerId,
-    component::{Component, ComponentState, Observer, Occasion, Proof},
+    component::{AutomaticAction, Component, ComponentState, Observer, Occasion, Proof},
 };
 use serde::{Deserialize, Serialize};
 
@@ -199,9 +199,28 @@ pub struct Recovery {
     /// Who saw it; the supervisor when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_by: Option<Observer>,
+    /// What was lost by it, as a sentence; `None` in old entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 impl Recovery {
+    /// The entry as it is shown, of a host by its name.
+    pub fn on(self, host: &str) -> AutomaticAction {
+        AutomaticAction {
+            host: host.to_owned(),
+            at: self.at,
+            component: self.component,
+            what: self.what,
+            why: self.why,
+            took_ms: self.took_ms,
+            tries: self.tries,
+            occasion: self.occasion,
+            observed_by: self.observed_by.unwrap_or(Observer::Supervisor),
+            lost: self.lost,
+        }
+    }
+
     /// What this proves of its component; `None` when that did not come back from anything.
     pub fn proof(&self) -> Option<Proof> {
         Some(Proof {

@@ -1,7 +1,9 @@
 //! `/components` and `/overview`
 
+mod history;
 mod list;
 mod overview;
 
+pub use history::*;
 pub use list::*;
 pub use overview::*;
