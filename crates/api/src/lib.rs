@@ -15,6 +15,7 @@ mod v1;
 
 pub use admission::Admission;
 pub use app::router;
+pub use edge::{ForwardedHeader, Network, NetworkError, Proxies};
 pub use panel::{PanelFile, PanelFiles};
 pub use sockets::Sockets;
 pub use state::ApiState;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nodepanel_control::ControlPlane;
 use tokio::sync::watch;
 
-use crate::{Admission, MetricsHandle, PanelFiles, Sockets};
+use crate::{Admission, MetricsHandle, PanelFiles, Proxies, Sockets};
 
 /// Handed to every endpoint; cheap to clone.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub struct ApiState {
     pub plane: Arc<ControlPlane>,
     /// Turns true when this process is about to end: long streams close so that their readers move on.
     pub draining: watch::Receiver<bool>,
+    /// Who may say for whom they ask.
+    pub proxies: Proxies,
     /// Who is let in when not all can be answered in time.
     pub admission: Admission,
     /// Limits on streams that stay open.

@@ -1,7 +1,5 @@
 //! Who asks: a session cookie or a bearer token, turned into a `Context` for the use-cases.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, header, request::Parts},
@@ -51,22 +49,10 @@ impl OptionalFromRequestParts<ApiState> for Caller {
     }
 }
 
-/// Whether the browser came over HTTPS, as far as this process or the proxy before it can tell.
+/// Whether the browser came over HTTPS, as far as this process or the proxy before it can tell. Anybody may say so: whoever
+/// lies only keeps a browser of their own from sending its cookie.
 pub fn is_secure(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
-}
-
-/// The address that a request came from: the peer's, or the one that a proxy on this host names.
-pub fn client_address(headers: &HeaderMap, peer: Option<SocketAddr>) -> IpAddr {
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    if !peer.is_loopback() {
-        return peer;
-    }
-    // Only the last entry was written by the proxy next to us; the others are whatever the client claimed.
-    headers
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
-        .unwrap_or(peer)
 }
 
 /// The id that the request was given.

@@ -2,6 +2,7 @@
 
 pub mod body;
 mod caller;
+mod client;
 mod cookie;
 mod gate;
 mod headers;
@@ -13,7 +14,8 @@ mod query;
 mod request_id;
 
 pub use body::Asked;
-pub use caller::{Caller, client_address, is_secure};
+pub use caller::{Caller, is_secure};
+pub use client::{ForwardedHeader, Network, NetworkError, Proxies};
 pub use cookie::{NewCookie, SessionCookie};
 pub use gate::gate;
 pub use origin::refuse_cross_site;

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nodepanel_api::{ForwardedHeader, Network};
 use nodepanel_backbone::LinkAddress;
 use nodepanel_types::Millis;
 use serde::Deserialize;
@@ -58,11 +59,19 @@ pub struct Config {
 pub struct Http {
     /// Where the panel and the API listen.
     pub listen: SocketAddr,
+    /// Addresses and networks of reverse proxies that say for whom they ask; those of this host when left out.
+    pub trusted_proxies: Vec<Network>,
+    /// Where they say it.
+    pub forwarded_header: ForwardedHeader,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            trusted_proxies: Network::LOOPBACK.to_vec(),
+            forwarded_header: ForwardedHeader::default(),
+        }
     }
 }
 
@@ -253,6 +262,23 @@ mod tests {
         assert!(Config::parse("[proofs]\nmax_age_days = 0\n").unwrap_err().contains("1 to 365"));
         let same = "[http]\nlisten = \"127.0.0.1:80\"\n[link]\nlisten = \"127.0.0.1:80\"\n";
         assert!(Config::parse(same).unwrap_err().contains("own port"));
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_one_is_named_with_its_place() {
+        let parse = |list: &str| Config::parse(&format!("[http]\ntrusted_proxies = {list}\n"));
+        assert_eq!(Config::default().http.trusted_proxies, Network::LOOPBACK);
+        assert_eq!(parse("[]").unwrap().http.trusted_proxies, []);
+        assert_eq!(parse("[\"10.0.0.0/8\", \"::1\"]").unwrap().http.trusted_proxies.len(), 2);
+        for (bad, why) in
+            [("10.0.0.1/8", "write 10.0.0.0/8"), ("lb.example", "no IP address"), ("0.0.0.0/0", "Internet")]
+        {
+            let message = parse(&format!("[\"::1\", \"{bad}\"]")).unwrap_err();
+            assert!(message.starts_with("line 2, column 19"), "{message}");
+            assert!(message.contains(&format!("`{bad}`")) && message.contains(why), "{message}");
+        }
+        let message = Config::parse("[http]\nforwarded_header = \"x-real-ip\"\n").unwrap_err();
+        assert!(message.contains("x-real-ip") && message.contains("x-forwarded-for"), "{message}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use nodepanel_api::{Admission, ApiState, Sockets, install_metrics, router};
+use nodepanel_api::{Admission, ApiState, Proxies, Sockets, install_metrics, router};
 use nodepanel_backbone::{Acceptor, AcceptorConfig, LinkAddress, LinkTiming, Registry};
 use nodepanel_control::{ControlPlane, Enrolments, Installation, Links, MasterKey, Observed, Parts, Tables};
 use nodepanel_store::{Backend, Journal, JournalLimits, SqliteBackend, SqliteOptions};
@@ -112,6 +112,7 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
     let app = router(ApiState {
         plane: Arc::clone(&plane),
         draining,
+        proxies: Proxies::new(config.http.trusted_proxies.clone(), config.http.forwarded_header),
         admission: Admission::open(),
         sockets: Sockets::default(),
         panel: PANEL,

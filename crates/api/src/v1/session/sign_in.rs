@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use crate::{
     ApiState,
-    edge::{ApiError, ProblemResponses, body, client_address, is_secure, refuse_cross_site},
+    edge::{ApiError, ProblemResponses, body, is_secure, refuse_cross_site},
     session_renewal::with_cookie,
 };
 
@@ -26,7 +26,7 @@ pub async fn sign_in(State(state): State<ApiState>, request: Request) -> Result<
     refuse_cross_site(request.method(), request.headers())?;
     let headers = request.headers().clone();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let address = client_address(&headers, peer);
+    let address = state.proxies.client(peer, &headers);
     // Before the body is read: a flood must cost little.
     state.plane.may_sign_in(address)?;
     let credentials: Credentials = body::parse(&headers, &body::read(request).await?)?;
