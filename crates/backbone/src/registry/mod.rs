@@ -13,14 +13,19 @@ pub use presence::{Presence, PresenceChange};
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use nodepanel_types::{NodeId, Timestamp, clock::Clock};
-use tokio::sync::broadcast;
+use tokio::{
+    sync::{Notify, broadcast},
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     Link, LinkTiming,
@@ -42,6 +47,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     timing: LinkTiming,
     started: Timestamp,
+    began: Instant,
+    /// Woken when a link came up, and when one is not expected any more.
+    settled: Notify,
     nodes: Mutex<HashMap<NodeId, Entry>>,
     changes: broadcast::Sender<PresenceChange>,
     next_connection: AtomicU64,
@@ -57,6 +65,8 @@ impl Registry {
             clock,
             timing,
             started,
+            began: Instant::now(),
+            settled: Notify::new(),
             nodes: Mutex::default(),
             changes,
             next_connection: AtomicU64::new(1),
@@ -71,6 +81,25 @@ impl Registry {
         let entry = nodes.get(&node)?;
         let control = entry.live(Purpose::Control)?;
         Some(Link::new(control, entry.live(Purpose::Bulk), entry.bulk_limit(), self.inner.timing.clone()))
+    }
+
+    /// The link to a node. Where it was lost a moment ago, or this process has just begun, the next one is awaited, for
+    /// `patience` at most and only until the node counts as silent: agents dial again at once, and whoever asks is better
+    /// served a little later than with a refusal.
+    pub async fn expect(&self, node: NodeId, patience: Duration) -> Option<Link> {
+        let until = Instant::now() + patience;
+        loop {
+            let mut settled = pin!(self.inner.settled.notified());
+            // Before the look, or what comes up between the two is missed.
+            settled.as_mut().enable();
+            let known_until = match (self.link(node), self.presence(node)) {
+                (Some(link), _) => return Some(link),
+                (None, Presence::Connected { .. }) => until,
+                (None, Presence::Silent { .. }) => return None,
+                (None, Presence::NeverSeen { .. }) => until.min(self.inner.began + self.inner.timing.silence_grace),
+            };
+            timeout_at(known_until, settled).await.ok()?;
+        }
     }
 
     /// What is known of a node's presence.
@@ -135,7 +164,7 @@ impl Registry {
     }
 
     /// How often to ping and how long to wait, which depends on how many there are.
-    pub(crate) fn ping(&self) -> (std::time::Duration, std::time::Duration) {
+    pub(crate) fn ping(&self) -> (Duration, Duration) {
         let timing = &self.inner.timing;
         if self.nodes().len() >= timing.relax_from {
             (timing.relaxed_ping, timing.relaxed_ping)
@@ -165,6 +194,7 @@ impl Registry {
             old.retire(goodbye, self.inner.timing.retire);
         }
         self.publish(node, change);
+        self.inner.settled.notify_waiters();
         Ok(())
     }
 
@@ -190,6 +220,7 @@ impl Registry {
                 tokio::time::sleep_until(at).await;
                 let change = registry.nodes().get_mut(&node).and_then(Entry::judge);
                 registry.publish(node, change);
+                registry.inner.settled.notify_waiters();
             });
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use nodepanel_backbone::{LinkTiming, Presence};
 
-use crate::harness::{Api, World, eventually, timing};
+use crate::harness::{Api, PATIENCE, World, eventually, timing};
 
 async fn silent(api: &Api, node: nodepanel_types::NodeId) -> String {
     eventually("the node counts as silent", || async {
@@ -59,6 +59,42 @@ async fn a_restart_within_the_grace_is_not_silence() {
     while let Ok(change) = changes.try_recv() {
         assert!(change.presence.is_connected());
     }
+}
+
+#[tokio::test]
+async fn a_link_that_is_about_to_come_is_awaited_and_that_of_a_silent_node_is_not() {
+    let world = World::with_timing(LinkTiming { silence_grace: Duration::from_secs(600), ..timing() });
+    let api = world.api();
+    let node = world.new_node();
+    // This API server has just begun: no agent can have found it yet.
+    let registry = api.registry.clone();
+    let early = tokio::spawn(async move { registry.expect(node, PATIENCE).await });
+    tokio::task::yield_now().await;
+    let agent = world.agent_as(world.node_identity(node), 1, Arc::default());
+    assert_eq!(early.await.unwrap().expect("the first link").epoch(), 1);
+    agent.kill();
+    eventually("the link is gone", || async { api.registry.link(node).is_none().then_some(()) }).await;
+    assert!(api.registry.expect(node, Duration::from_millis(20)).await.is_none(), "not longer than the patience");
+    let registry = api.registry.clone();
+    let waiting = tokio::spawn(async move { registry.expect(node, PATIENCE).await });
+    let agent = world.agent_as(world.node_identity(node), 2, Arc::default());
+    assert_eq!(waiting.await.unwrap().expect("the next link").epoch(), 2);
+    drop((agent, api));
+
+    let world = World::new();
+    let (api, agent) = (world.api(), world.agent(1));
+    api.link(agent.node).await;
+    let registry = api.registry.clone();
+    let node = agent.node;
+    agent.kill();
+    // However long the patience: it ends when the node counts as silent.
+    let lost = tokio::time::timeout(PATIENCE, registry.expect(node, Duration::from_secs(3_600)));
+    assert!(lost.await.expect("not awaited for ever").is_none());
+    assert!(api.registry.expect(node, Duration::from_secs(3_600)).await.is_none());
+    assert!(
+        registry.expect(world.new_node(), timing().silence_grace * 2).await.is_none(),
+        "never seen, and long enough"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use http::{Method, Request, header};
 use nodepanel_backbone::{LinkError, Registry, StreamOptions};
 use nodepanel_types::NodeId;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 
 use crate::{
     nodes::{NodeError, NodeStream, Nodes},
@@ -56,7 +56,8 @@ impl Nodes for Links {
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<Bytes, NodeError> {
-        let link = self.registry.link(node).ok_or_else(|| self.silent(node))?;
+        let until = Instant::now() + deadline;
+        let link = self.registry.expect(node, deadline).await.ok_or_else(|| self.silent(node))?;
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let request = Request::builder()
             .method(method)
@@ -64,11 +65,12 @@ impl Nodes for Links {
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.unwrap_or_default())
             .map_err(|error| NodeError::Broken(error.to_string()))?;
-        let response = match link.request(request.clone(), deadline).await {
+        let left = || until.saturating_duration_since(Instant::now());
+        let response = match link.request(request.clone(), left()).await {
             // The link was being replaced and this was not sent: the newest link takes it.
             Err(error) if !error.maybe_delivered() => {
-                let newest = self.registry.link(node).ok_or_else(|| self.silent(node))?;
-                newest.request(request, deadline).await
+                let newest = self.registry.expect(node, left()).await.ok_or_else(|| self.silent(node))?;
+                newest.request(request, left()).await
             }
             outcome => outcome,
         };
@@ -80,8 +82,9 @@ impl Nodes for Links {
     }
 
     async fn stream(&self, node: NodeId, path: &str) -> Result<NodeStream, NodeError> {
-        let link = self.registry.link(node).ok_or_else(|| self.silent(node))?;
-        let lines = link.lines(path, &StreamOptions::default()).await.map_err(|error| self.meaning(node, error))?;
+        let options = StreamOptions::default();
+        let link = self.registry.expect(node, options.head).await.ok_or_else(|| self.silent(node))?;
+        let lines = link.lines(path, &options).await.map_err(|error| self.meaning(node, error))?;
         Ok(Box::pin(lines.ready_chunks(LINES_AT_ONCE).map(|lines| {
             let mut chunk = BytesMut::new();
             for line in lines {
