@@ -1,7 +1,8 @@
 //! How a crash is answered: a pure function from what happened before to a delay and a reason.
 //!
 //! It never ends in "given up": delays double from `first_delay_ms` to `max_delay_ms` and stay there. A run that was
-//! healthy for `healthy_after_ms` forgets the crashes before it.
+//! healthy for `healthy_after_ms` forgets the crashes before it, and its own end is answered at once: players should not
+//! wait for the one crash in a month.
 
 use nodepanel_types::{
     Millis, Timestamp,
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub const LOOPING_FROM: u32 = 3;
 /// The shortest delay from the second crash in a row on, whatever the policy says: a loop must not eat the machine.
 const SHORTEST_REPEAT_MS: Millis = 100;
+
+/// A healthy run of this length ends in a start at once; shorter ones that a policy calls healthy could be a loop.
+const AT_ONCE_AFTER_MS: Millis = 10_000;
 
 /// The crashes of a server since it was last healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,9 +51,9 @@ pub struct Verdict {
 
 /// The answer to a run that ended with `exit` at `now` after `ran_for` milliseconds, unasked-for.
 pub fn answer(history: &CrashHistory, policy: &CrashPolicy, exit: &Exit, ran_for: Millis, now: Timestamp) -> Verdict {
-    let before = if ran_for >= policy.healthy_after_ms { 0 } else { history.in_a_row };
-    let in_a_row = before.saturating_add(1);
-    let delay_ms = delay(policy, in_a_row, exit);
+    let healthy = ran_for >= policy.healthy_after_ms;
+    let in_a_row = if healthy { 1 } else { history.in_a_row.saturating_add(1) };
+    let delay_ms = if healthy && ran_for >= AT_ONCE_AFTER_MS { 0 } else { delay(policy, in_a_row, exit) };
     let again = if delay_ms == 0 {
         "It is started again at once".to_owned()
     } else {
@@ -122,8 +126,20 @@ mod tests {
             assert_eq!(history.is_looping(), expected);
         }
         let verdict = crash(&history, 30_000);
-        assert_eq!(verdict.history.in_a_row, 1);
-        assert_eq!(verdict.delay_ms, 1_000);
+        assert_eq!((verdict.history.in_a_row, verdict.delay_ms), (1, 0));
+        assert!(verdict.reason.ends_with("It is started again at once."), "{}", verdict.reason);
+        assert_eq!(crash(&verdict.history, 10).delay_ms, 2_000);
+    }
+
+    #[test]
+    fn runs_that_are_called_healthy_too_soon_are_no_reason_to_hurry() {
+        let hasty = CrashPolicy { healthy_after_ms: 0, ..POLICY };
+        let mut history = CrashHistory::default();
+        for _ in 0..5 {
+            let verdict = answer(&history, &hasty, &CODE_1, 50, Timestamp::EPOCH);
+            assert_eq!(verdict.delay_ms, 1_000);
+            history = verdict.history;
+        }
     }
 
     #[test]

@@ -362,7 +362,7 @@ pub fn allowed(action: PowerAction, phase: Option<&Phase>, reachable: bool) -> R
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrashPolicy {
-    /// Delay before the first restart in a row, in milliseconds.
+    /// Delay before the first restart in a row, in milliseconds; the end of a healthy run is answered at once.
     pub first_delay_ms: Millis,
     /// The longest delay, in milliseconds.
     pub max_delay_ms: Millis,

@@ -5,7 +5,7 @@ import { TextField } from '../../../ui/field';
 import { SettingsForm, useSave } from './save';
 
 const FIELDS = [
-  { key: 'first_delay_ms', label: 'First restart after', help: 'Each crash in a row doubles the wait.' },
+  { key: 'first_delay_ms', label: 'First restart after', help: 'Each crash in a row doubles the wait. After a healthy run it is at once.' },
   { key: 'max_delay_ms', label: 'Longest wait', help: 'It is tried again at this pace for as long as it takes.' },
   { key: 'healthy_after_ms', label: 'Healthy after', help: 'A run of this length forgets the crashes before it.' },
 ] as const;
