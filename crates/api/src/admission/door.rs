@@ -196,8 +196,9 @@ async fn probe(door: Weak<Door>) {
             busy.notified().await;
             continue;
         }
-        drop(present);
         let due = TokioInstant::now() + PROBE;
+        present.state().event_loop.all_wait(now + PROBE);
+        drop(present);
         sleep_until(due).await;
         let late = due.elapsed();
         let Some(present) = door.upgrade() else { return };

@@ -44,6 +44,8 @@ pub struct Valve {
     until: Duration,
     /// The shortest wait in it.
     shortest: Option<Duration>,
+    /// Since when everybody waits, whose wait is not over yet.
+    waits_since: Option<Duration>,
     /// Requests that came since a wait was last judged, and since when that is.
     arrived: (u32, Duration),
     /// What was let in during it.
@@ -60,6 +62,7 @@ impl Valve {
             share: 1.0,
             until: WINDOW,
             shortest: None,
+            waits_since: None,
             arrived: (0, Duration::ZERO),
             admitted: [0; 3],
             credit: [0.0; 3],
@@ -82,8 +85,15 @@ impl Valve {
         self.shortest = Some(self.shortest.map_or(wait, |shortest| shortest.min(wait)));
     }
 
+    /// Takes in that everybody waits from `since` on, until [`all_waited`](Self::all_waited) tells how long. A queue that
+    /// only grows must not be judged at its end: by then as much stands behind it.
+    pub const fn all_wait(&mut self, since: Duration) {
+        self.waits_since = Some(since);
+    }
+
     /// Takes in how long everybody had to wait. Longer than a window, it needs no other to be compared with.
     pub fn all_waited(&mut self, now: Duration, wait: Duration) {
+        self.waits_since = None;
         self.waited(now, wait);
         if wait > WINDOW {
             self.close(now);
@@ -94,6 +104,7 @@ impl Valve {
     pub fn admit(&mut self, now: Duration, rank: Rank) -> bool {
         self.roll(now);
         self.arrived.0 = self.arrived.0.saturating_add(1);
+        self.judge_unfinished(now);
         let share = match rank {
             // In this order: lists end at half of the load, power is let in until a quarter of it.
             Rank::Vital => (self.share * 4.0).min(1.0),
@@ -127,14 +138,30 @@ impl Valve {
         }
     }
 
+    /// Does not await the end of a wait that is bad enough already, when many wait; once in a window.
+    fn judge_unfinished(&mut self, now: Duration) {
+        let Some(since) = self.waits_since else { return };
+        let wait = now.saturating_sub(since);
+        if wait > WINDOW && now.saturating_sub(self.arrived.1) >= WINDOW && self.waiting(now, wait) >= MANY {
+            self.shortest = Some(wait);
+            self.close(now);
+        }
+    }
+
+    /// How many came while one waited for so long.
+    fn waiting(&self, now: Duration, wait: Duration) -> f64 {
+        let (arrived, since) = self.arrived;
+        let meanwhile = now.saturating_sub(since).max(wait).as_secs_f64();
+        f64::from(arrived) * wait.as_secs_f64() / meanwhile.max(f64::MIN_POSITIVE)
+    }
+
     fn close(&mut self, now: Duration) {
         self.until = now + WINDOW;
         self.admitted = [0; 3];
-        // Whoever waits now may wait for long: that is known when it is over.
+        // Who waits now may wait for long: the next window that knows a wait tells.
         let Some(shortest) = self.shortest.take() else { return };
-        let (arrived, since) = std::mem::replace(&mut self.arrived, (0, now));
-        let meanwhile = now.saturating_sub(since).max(shortest).as_secs_f64();
-        let waiting = f64::from(arrived) * shortest.as_secs_f64() / meanwhile.max(f64::MIN_POSITIVE);
+        let waiting = self.waiting(now, shortest);
+        self.arrived = (0, now);
         self.share = if shortest <= self.target || waiting < MANY {
             (self.share + GROWTH).min(1.0)
         } else if shortest > self.target * EMERGENCY {

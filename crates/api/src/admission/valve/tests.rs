@@ -42,6 +42,7 @@ fn run(valve: &mut Valve, begin: Duration, lasts: Duration, storm: Storm) -> (Du
             let late = free_at.saturating_sub(probe_at);
             valve.all_waited(probe_at + late, late);
             probe_at += late + Duration::from_millis(5);
+            valve.all_wait(probe_at);
         }
         let start = free_at.max(arrival);
         let admitted = valve.admit(start, rank);
@@ -102,11 +103,12 @@ proptest! {
         let mut valve = Valve::new(TARGET);
         let mut now = Duration::ZERO;
         for wait in waits {
-            // Each of thirty clients asks again when it was answered.
+            valve.all_wait(now);
+            // Each of thirty clients asks again when it was answered, somewhen during the wait.
             for _ in 0..30 {
+                now += Duration::from_millis(wait) / 30;
                 prop_assert!(valve.admit(now, Rank::Bulk), "{:?}", valve);
             }
-            now += Duration::from_millis(wait);
             valve.all_waited(now, Duration::from_millis(wait));
         }
     }
