@@ -3,9 +3,9 @@
 //! It is written down while the drill runs and judged afterwards by `check`. An operation whose answer never came is
 //! `Unknown`: it may have happened or not, and both are right, but it may not have happened twice.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use nodepanel_types::ServerId;
+use nodepanel_types::{ServerId, problem::ProblemCode};
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub struct Tries {
     pub late: u32,
     /// Answers that asked to come again later.
     pub deferred: u32,
+    /// Why the last of them did; `None` where it was no answer of the API's.
+    pub deferred_for: Option<ProblemCode>,
 }
 
 /// One operation.
@@ -119,7 +121,10 @@ impl History {
             counts.unknown += u64::from(matches!(operation.outcome, Outcome::Unknown { .. }));
             counts.refused += u64::from(operation.tries.refused);
             counts.retried += u64::from(operation.tries.made > 1);
-            counts.deferred += u64::from(operation.tries.deferred > 0);
+            if operation.tries.deferred > 0 {
+                let reason = operation.tries.deferred_for.map_or("not the API", ProblemCode::as_str);
+                *counts.deferred.entry(reason).or_default() += 1;
+            }
             counts.worst = counts.worst.max(operation.ended.saturating_sub(operation.begun));
         }
         counts
@@ -127,7 +132,7 @@ impl History {
 }
 
 /// A history in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Operations that were invoked.
     pub operations: u64,
@@ -141,8 +146,8 @@ pub struct Counts {
     pub refused: u64,
     /// Operations that took more than one try.
     pub retried: u64,
-    /// Operations that were asked to come again at least once.
-    pub deferred: u64,
+    /// Operations that were asked to come again at least once, by the code of the last such answer.
+    pub deferred: BTreeMap<&'static str, u64>,
     /// The longest that one operation took, with all its tries.
     pub worst: Duration,
 }

@@ -1,6 +1,9 @@
 //! What a drill found: figures against targets, operations in numbers, broken promises.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use serde::Serialize;
 
@@ -41,8 +44,8 @@ pub struct Operations {
     pub refused: u64,
     /// Operations that took more than one try.
     pub retried: u64,
-    /// Operations that were asked to come again later.
-    pub deferred: u64,
+    /// Operations that were asked to come again later, by the code of the answer that did.
+    pub deferred: BTreeMap<&'static str, u64>,
     /// Operations that a user saw fail.
     pub failed: u64,
     /// Operations that were given up on.
@@ -76,7 +79,7 @@ impl Operations {
             writes: counts.writes,
             refused: counts.refused,
             retried: counts.retried,
-            deferred: counts.deferred,
+            deferred: counts.deferred.clone(),
             failed: counts.failed,
             unknown: counts.unknown,
             lost_writes: count(|fault| matches!(fault, Fault::Lost(_))),
@@ -106,7 +109,7 @@ impl fmt::Display for Report {
         let all = &self.operations;
         writeln!(
             f,
-            "  {} operations ({} writes): {} refused, {} failed, {} unknown, {} retried, {} deferred, worst {}; \
+            "  {} operations ({} writes): {} refused, {} failed, {} unknown, {} retried, {} deferred{}, worst {}; \
              {} lost, {} twice, {} console gaps",
             all.tried,
             all.writes,
@@ -114,7 +117,8 @@ impl fmt::Display for Report {
             all.failed,
             all.unknown,
             all.retried,
-            all.deferred,
+            all.deferred.values().sum::<u64>(),
+            reasons(&all.deferred),
             ms(all.worst),
             all.lost_writes,
             all.applied_twice,
@@ -126,6 +130,14 @@ impl fmt::Display for Report {
         }
         f.write_str(&faults)
     }
+}
+
+fn reasons(deferred: &BTreeMap<&'static str, u64>) -> String {
+    if deferred.is_empty() {
+        return String::new();
+    }
+    let each: Vec<_> = deferred.iter().map(|(code, times)| format!("{code} {times}")).collect();
+    format!(" ({})", each.join(", "))
 }
 
 fn ms(duration: std::time::Duration) -> String {

@@ -64,8 +64,9 @@ impl User {
                         let why = answer.text();
                         return Asked { outcome: Outcome::Failed { why }, answer: Some(answer), tries };
                     }
-                    Verdict::Later { unsure } => {
+                    Verdict::Later { unsure, code } => {
                         tries.deferred += 1;
+                        tries.deferred_for = code;
                         may_have_happened |= unsure;
                         if let Some(seconds) = answer.retry_after {
                             pause = pause.max(Duration::from_secs(seconds));
@@ -115,6 +116,7 @@ enum Verdict {
     /// Worth trying again; `unsure` when it may have happened nevertheless.
     Later {
         unsure: bool,
+        code: Option<ProblemCode>,
     },
 }
 
@@ -125,7 +127,7 @@ fn verdict(answer: &Answer) -> Verdict {
     }
     // What comes from a proxy says nothing about the request.
     let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else {
-        return Verdict::Later { unsure: true };
+        return Verdict::Later { unsure: true, code: None };
     };
     match problem.code {
         ProblemCode::NotReady
@@ -134,8 +136,10 @@ fn verdict(answer: &Answer) -> Verdict {
         | ProblemCode::NodeUnreachable
         | ProblemCode::TooManyRequests
         | ProblemCode::DiskFull
-        | ProblemCode::NodeDiskFull => Verdict::Later { unsure: false },
-        ProblemCode::OutcomeUnknown | ProblemCode::KeyInProgress => Verdict::Later { unsure: true },
+        | ProblemCode::NodeDiskFull => Verdict::Later { unsure: false, code: Some(problem.code) },
+        ProblemCode::OutcomeUnknown | ProblemCode::KeyInProgress => {
+            Verdict::Later { unsure: true, code: Some(problem.code) }
+        }
         _ => Verdict::No,
     }
 }
@@ -159,9 +163,9 @@ mod tests {
         assert!(matches!(verdict(&answer(201, "{}")), Verdict::Done));
         assert!(matches!(verdict(&problem(ProblemCode::Invalid)), Verdict::No));
         assert!(matches!(verdict(&problem(ProblemCode::SessionEnded)), Verdict::No));
-        assert!(matches!(verdict(&problem(ProblemCode::NotReady)), Verdict::Later { unsure: false }));
-        assert!(matches!(verdict(&problem(ProblemCode::OutcomeUnknown)), Verdict::Later { unsure: true }));
-        assert!(matches!(verdict(&answer(401, "<html>proxy</html>")), Verdict::Later { unsure: true }));
+        assert!(matches!(verdict(&problem(ProblemCode::NotReady)), Verdict::Later { unsure: false, .. }));
+        assert!(matches!(verdict(&problem(ProblemCode::OutcomeUnknown)), Verdict::Later { unsure: true, .. }));
+        assert!(matches!(verdict(&answer(401, "<html>proxy</html>")), Verdict::Later { unsure: true, .. }));
     }
 
     #[test]
