@@ -774,7 +774,7 @@ export interface components {
         };
         /** @description How a crash is answered. Every limit is a delay; none is an end. */
         CrashPolicy: {
-            /** @description Delay before the first restart in a row, in milliseconds. */
+            /** @description Delay before the first restart in a row, in milliseconds; the end of a healthy run is answered at once. */
             first_delay_ms: components["schemas"]["u64"];
             /** @description A run of this length, in milliseconds, counts as healthy and forgets the crashes before it. */
             healthy_after_ms: components["schemas"]["u64"];
