@@ -1,9 +1,10 @@
 // A browser, and the panel as a person uses it: everything is found by role, label and text.
 import { mkdir } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 
 import { chromium } from 'playwright-core';
 
-import { ADMIN } from './harness.mjs';
+import { ADMIN, NEVER_MS } from './harness.mjs';
 
 const ARGUMENTS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -24,8 +25,15 @@ export async function openPage(browser, url, options = {}) {
   page.on('console', (message) => {
     if (message.text().includes('Content Security Policy')) mistakes.push(message.text());
   });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(NEVER_MS);
   return { page, mistakes, close: () => context.close() };
+}
+
+/** Another tab of the same person. */
+export async function openBeside(page) {
+  const beside = await page.context().newPage();
+  beside.setDefaultTimeout(NEVER_MS);
+  return beside;
 }
 
 export async function signIn(page) {
@@ -36,9 +44,20 @@ export async function signIn(page) {
   await page.getByRole('heading', { name: 'Servers', exact: true }).waitFor();
 }
 
-/** The console as text, oldest line first. */
+/** The console as text, oldest line first: as much of it as is on the page. */
 export async function consoleText(page) {
   return page.getByRole('log', { name: 'Console output' }).innerText();
+}
+
+/**
+ * All of the console since the page was opened. What is on the page without asking is bounded, so a slow machine's line of a
+ * while ago is no longer there, although nobody lost it.
+ */
+export async function wholeConsole(page) {
+  const log = page.getByRole('log', { name: 'Console output' });
+  const older = log.getByRole('button', { name: 'Show older lines' });
+  while ((await older.count()) > 0) await older.press('Enter');
+  return log.innerText();
 }
 
 export async function showConsoleAsText(page) {
@@ -53,14 +72,21 @@ export async function keepPicture(page, name) {
   await page.screenshot({ path: new URL(`${name}.png`, ARTIFACTS).pathname, fullPage: true });
 }
 
-/** Runs the steps of a test, and keeps a picture when one of them fails. */
+/** Runs the steps of a test, and keeps a picture when one of them fails, and in words what the page said. */
 export async function watched(page, name, steps) {
   try {
     await steps();
   } catch (error) {
     await keepPicture(page, name).catch(() => undefined);
+    error.message += `\n${name}, ${page.url()}, load average ${loadavg().map((load) => load.toFixed(1)).join(' ')}:\n${await words(page)}`;
     throw error;
   }
+}
+
+/** What stands on a page, without the middle when it is long. */
+async function words(page) {
+  const text = await page.locator('body').innerText({ timeout: 10_000 }).catch((error) => `(it cannot be asked: ${error.message})`);
+  return text.length > 2_500 ? `${text.slice(0, 1_000)}\n…\n${text.slice(-1_500)}` : text;
 }
 
 /**
@@ -84,7 +110,7 @@ export async function appearance(page, selector, there = true) {
     // What never comes must fail this step, not the whole run.
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${selector}: ${there ? 'not there' : 'still there'} after 30 s`)), 30_000);
+      timer = setTimeout(() => reject(new Error(`${selector}: ${there ? 'not there' : 'still there'} after ${NEVER_MS / 1_000} s`)), NEVER_MS);
     });
     return Promise.race([at.evaluate(({ appeared }) => appeared), late]).finally(() => clearTimeout(timer));
   };

@@ -4,28 +4,28 @@
 //
 // What happened is counted by the games themselves, in files that no part of NodePanel writes.
 //
-//   NODEPANEL_DRILL10_S       how long each fault lasts; short ones when left out, of different lengths
+//   NODEPANEL_DRILL10_S       how long each fault lasts at least; short ones when left out, of different lengths
 //   NODEPANEL_DRILL10_REPEAT  how often each is tried
 //   NODEPANEL_DRILL10_JUDGE   set: the targets in time decide too, not only what people see
 //
+// Without the last, slowness alone fails nothing: a fault lasts until the banner has said what it must, the whole console is
+// compared and not what of it is on the screen, and how far it must have come the game itself says.
+//
 // `npm run drill10` sets the first and the last. Prints a table, and keeps the figures in artifacts/drill10.json.
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { ARTIFACTS, appearance, consoleText, openBrowser, openPage, showConsoleAsText, signIn, watched } from './browser.mjs';
-import { NodePanel, until } from './harness.mjs';
+import { ARTIFACTS, appearance, openBeside, openBrowser, openPage, showConsoleAsText, signIn, watched, wholeConsole } from './browser.mjs';
+import { JUDGE, NEVER_MS, NodePanel, until } from './harness.mjs';
 import { FaultyProxy } from './proxy.mjs';
 
-const JUDGE = Boolean(process.env.NODEPANEL_DRILL10_JUDGE);
 const SECONDS = process.env.NODEPANEL_DRILL10_S === undefined ? null : Number(process.env.NODEPANEL_DRILL10_S);
 const REPEAT = Number(process.env.NODEPANEL_DRILL10_REPEAT ?? 1);
-/** The targets. Where time does not judge, what takes this many times as long is still a mistake and not a slow machine. */
+/** The targets. */
 const BANNER_MS = 2_000;
 const RECOVERED_MS = 1_000;
-const SLACK = 10;
 
 const FAULTS = [
   { fault: 'down', words: 'API down', seconds: 10, says: /cannot be reached/ },
@@ -36,10 +36,10 @@ const FAULTS = [
   { fault: 'slow', words: 'slow answers', seconds: 11, delayMs: SECONDS === null ? 8_000 : 20_000, says: /answers?, but only after|does not answer/ },
 ];
 
-/** So slow that a long fault's lines fit into what the console shows at once. */
-const TICK_S = Math.max(0.1, (SECONDS ?? 0) / 200);
-/** Counts for ever, writes down every line that it is told, and how often it was started. */
-const GAME = `/bin/sh -c 'echo run >> runs; echo ready; (i=0; while :; do i=$((i+1)); echo "tick $i"; sleep ${TICK_S}; done) & while read -r line; do echo "$line" >> heard; done'`;
+/** So slow that a page keeps all lines of a round. */
+const TICK_S = Math.max(0.25, (SECONDS ?? 0) / 200);
+/** Counts for ever; writes down how far it is, every line that it is told, and how often it was started. */
+const GAME = `/bin/sh -c 'echo run >> runs; echo ready; (i=0; while :; do i=$((i+1)); echo "tick $i"; echo $i >> ticked; sleep ${TICK_S}; done) & while read -r line; do echo "$line" >> heard; done'`;
 
 let nodepanel;
 let proxy;
@@ -61,8 +61,7 @@ test('nothing between the browser and NodePanel takes the page, the form, the co
   const counter = await nodepanel.serverRunning('Counter', GAME);
   const worker = await nodepanel.serverRunning('Worker', GAME);
   const { page: reader, mistakes } = await openPage(browser, proxy.url);
-  const editor = await reader.context().newPage();
-  editor.setDefaultTimeout(15_000);
+  const editor = await openBeside(reader);
   const figures = [];
   await watched(reader, 'drill10-console', () =>
     watched(editor, 'drill10-form', async () => {
@@ -72,6 +71,7 @@ test('nothing between the browser and NodePanel takes the page, the form, the co
       await editor.goto(`/servers/${worker.id}/settings`);
       await editor.getByRole('heading', { name: 'General' }).waitFor();
       for (let round = 1; round <= REPEAT; round += 1) {
+        if (round > 1) await reader.reload();
         for (const fault of FAULTS) figures.push(await drill({ ...fault, round, reader, editor, counter, worker }));
       }
     }),
@@ -82,6 +82,7 @@ test('nothing between the browser and NodePanel takes the page, the form, the co
 
 async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, editor, counter, worker }) {
   const pages = [reader, editor];
+  const banner = editor.getByTestId('outage');
   const lastsMs = (SECONDS ?? seconds) * 1_000;
   const mark = `${fault}-${round}`;
   const newName = `Worker ${mark}`;
@@ -90,41 +91,45 @@ async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, 
   const save = editor.getByRole('region', { name: 'General' }).getByRole('button', { name: 'Save' });
   const restart = editor.getByRole('button', { name: 'Restart', exact: true });
 
-  await until(`all is well before ${mark}`, async () => (ticks(await consoleText(reader)).length > 2 && (await banners(pages)) === 0 ? true : undefined));
-  await until('the worker runs', async () => ((await api('GET', `/servers/${worker.id}`)).state === 'running' ? true : undefined));
+  await until(`all is well before ${mark}`, async () => (ticks(await wholeConsole(reader)).length > 2 && (await banners(pages)) === 0 ? true : undefined));
+  const { generation, since } = await until('the worker runs', async () => {
+    const server = await api('GET', `/servers/${worker.id}`);
+    return server.state === 'running' ? server : undefined;
+  });
+  // The page may be behind, and a button that will still go off for the restart before would not take the next click.
+  await editor.locator(`header time[datetime="${since}"]`).waitFor();
   await until('the button knows', async () => ((await restart.getAttribute('aria-disabled')) === 'true' ? undefined : true));
-  const runs = await lines(worker, 'runs');
-  const { generation } = await api('GET', `/servers/${worker.id}`);
+  const runs = await nodepanel.linesOf(worker, 'runs');
   await name.fill(newName);
   await command.fill(`half a comm ${mark}`);
   const addresses = pages.map((page) => page.url());
+  const last = ticks(await wholeConsole(reader)).at(-1);
   const stays = async () => {
     assert.deepEqual(pages.map((page) => page.url()), addresses, 'the page is where it was');
     assert.equal(await reader.getByLabel('Password').count(), 0, 'no sign-in page');
     assert.equal(await editor.getByLabel('Password').count(), 0, 'no sign-in page');
     assert.equal(await name.inputValue(), newName, 'the form is kept');
-    assert.ok(ticks(await consoleText(reader)).includes(last), 'the console is kept');
+    assert.ok(ticks(await wholeConsole(reader)).includes(last), 'the console is kept');
   };
-  const last = ticks(await consoleText(reader)).at(-1);
 
   const appeared = await Promise.all(pages.map((page) => appearance(page, '[data-testid="outage"]')));
   const began = await proxy.become(fault, { delayMs });
-  // One click before the page can know, one after.
+  // One click before the page can know, if the machine is quick enough, and others after.
   await restart.click();
   const bannerMs = Math.max(...(await Promise.all(appeared.map((each) => each())))) - began;
-  assert.match(await editor.getByTestId('outage').innerText(), /game servers go on/);
+  assert.match(await banner.innerText(), /game servers go on/);
   await command.fill(`say ${mark}`);
-  await reader.keyboard.press('Enter');
+  await command.press('Enter');
   await command.fill(`half a comm ${mark}`);
   await save.dblclick();
-  let said = '';
-  do {
+  for (let said = false, lasted = 0; !said || lasted < lastsMs; lasted = Date.now() - began) {
     await stays();
     assert.equal(await command.inputValue(), `half a comm ${mark}`, 'what is half typed is kept');
-    said += await editor.getByTestId('outage').innerText({ timeout: 1_000 }).catch(() => '');
+    const words = (await banner.allInnerTexts()).join();
+    said ||= says.test(words);
+    assert.ok(said || lasted < lastsMs + NEVER_MS, `the banner never said what is so (${says}), but: ${words}`);
     await editor.waitForTimeout(250);
-  } while (Date.now() - began < lastsMs);
-  assert.match(said, says, 'the banner says what is so');
+  }
 
   const gone = await Promise.all(pages.map((page) => appearance(page, '[data-testid="outage"]', false)));
   const live = await appearance(reader, '.link-state[data-tone="good"]');
@@ -133,25 +138,27 @@ async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, 
   const consoleMs = Math.max(0, (await live()) - ended);
 
   await until('the click on Save has come through', async () => ((await api('GET', `/servers/${worker.id}`)).name === newName ? true : undefined));
-  await until('the click on Restart has come through', async () => ((await lines(worker, 'runs')).length > runs.length ? true : undefined));
-  await until('the command has come through', async () => ((await lines(counter, 'heard')).includes(`say ${mark}`) ? true : undefined));
+  await until('the click on Restart has come through', async () => ((await nodepanel.linesOf(worker, 'runs')).length > runs.length ? true : undefined));
+  await until('the command has come through', async () => ((await nodepanel.linesOf(counter, 'heard')).includes(`say ${mark}`) ? true : undefined));
   await until('the form knows that it is saved', async () => ((await save.getAttribute('aria-disabled')) === 'true' && (await save.getAttribute('aria-busy')) === null ? true : undefined));
-  await until('the console goes on', async () => ((ticks(await consoleText(reader)).at(-1) ?? 0) > last + lastsMs / 2_000 / TICK_S ? true : undefined));
+  const printed = (await nodepanel.linesOf(counter, 'ticked')).length;
+  await until(`the console goes on, to tick ${printed}`, async () => ((ticks(await wholeConsole(reader)).at(-1) ?? 0) >= printed ? true : undefined));
   await stays();
-  const seen = ticks(await consoleText(reader));
+  const seen = ticks(await wholeConsole(reader));
   const gaps = seen.flatMap((tick, index) => (index > 0 && tick !== seen[index - 1] + 1 ? [`${seen[index - 1]} to ${tick}`] : []));
   const effects = {
     // A restart and a changed name are one generation each.
-    restarts: (await lines(worker, 'runs')).length - runs.length,
+    restarts: (await nodepanel.linesOf(worker, 'runs')).length - runs.length,
     changes: (await api('GET', `/servers/${worker.id}`)).generation - generation,
-    commands: (await lines(counter, 'heard')).filter((line) => line === `say ${mark}`).length,
+    commands: (await nodepanel.linesOf(counter, 'heard')).filter((line) => line === `say ${mark}`).length,
   };
   assert.deepEqual(effects, { restarts: 1, changes: 2, commands: 1 }, `every click has one effect (${words})`);
   assert.deepEqual(gaps, [], `the console has no gap (${words})`);
-  const times = JUDGE ? 1 : SLACK;
-  assert.ok(bannerMs <= BANNER_MS * times, `${words}: the banner came after ${bannerMs} ms`);
-  assert.ok(recoveredMs <= RECOVERED_MS * times, `${words}: recovered after ${recoveredMs} ms`);
-  return { fault: words, lasted_s: lastsMs / 1_000, banner_ms: bannerMs, recovered_ms: recoveredMs, console_live_ms: consoleMs, clicks: 3, effects: 3, console_gaps: gaps.length };
+  if (JUDGE) {
+    assert.ok(bannerMs <= BANNER_MS, `${words}: the banner came after ${bannerMs} ms`);
+    assert.ok(recoveredMs <= RECOVERED_MS, `${words}: recovered after ${recoveredMs} ms`);
+  }
+  return { fault: words, lasted_s: Math.round((ended - began) / 1_000), banner_ms: bannerMs, recovered_ms: recoveredMs, console_live_ms: consoleMs, clicks: 3, effects: 3, console_gaps: gaps.length };
 }
 
 async function report(t, figures) {
@@ -184,10 +191,4 @@ const ticks = (text) => [...text.matchAll(/^tick (\d+)$/gm)].map((match) => Numb
 async function banners(pages) {
   const counts = await Promise.all(pages.map((page) => page.getByTestId('outage').count()));
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** What a game has written into a file of its directory. */
-async function lines(server, file) {
-  const text = await readFile(join(nodepanel.dataDir, 'agent', 'servers', server.id, 'files', file), 'utf8').catch(() => '');
-  return text.split('\n').filter(Boolean);
 }

@@ -106,8 +106,10 @@ test('a crash is a mark on the time axis of the graphs, and the pointer on it te
 
     // The axis ends now: the crash of a moment ago is at its right end. A hand looks for it.
     const told = cpu.locator('.mark-words');
-    const plot = await cpu.locator('.u-over').boundingBox();
+    // The page moves under the pointer when a banner comes or goes.
+    const findPlot = () => cpu.locator('.u-over').boundingBox();
     await until('the pointer on the mark tells of the crash', async () => {
+      const plot = await findPlot();
       for (let fromRight = 1; fromRight < 30; fromRight += 3) {
         await page.mouse.move(plot.x + plot.width - fromRight, plot.y + plot.height / 2);
         if ((await told.count()) > 0 && /ended by itself|exit|crash/i.test(await told.innerText())) return true;
@@ -116,6 +118,7 @@ test('a crash is a mark on the time axis of the graphs, and the pointer on it te
     });
     assert.match(await told.innerText(), /Started again after the crash/);
     // Away from it there is nothing to tell.
+    const plot = await findPlot();
     await page.mouse.move(plot.x + plot.width / 2, plot.y + plot.height / 2);
     await told.waitFor({ state: 'detached' });
 
@@ -127,7 +130,9 @@ test('a crash is a mark on the time axis of the graphs, and the pointer on it te
 });
 
 test('a stop of many servers is taken back', async () => {
-  const servers = await Promise.all(['Castor', 'Pollux'].map((name) => nodepanel.serverOf(template.id, name)));
+  // One after the other: each looks for a free port.
+  const servers = [];
+  for (const name of ['Castor', 'Pollux']) servers.push(await nodepanel.serverOf(template.id, name));
   const { page, mistakes } = await openPage(browser, nodepanel.url);
   await watched(page, 'undo', async () => {
     await signIn(page);

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { consoleText, openBrowser, openPage, showConsoleAsText, signIn, watched } from './browser.mjs';
-import { NodePanel, until } from './harness.mjs';
+import { NEVER_MS, NodePanel, until } from './harness.mjs';
 
 const FAST = Boolean(process.env.NODEPANEL_FAST);
 // Inline, because a game can read nothing but its own directory and the system's programs.
 const STUB = `/bin/sh -c 'echo "Stub ready on port $0"; while read -r line; do [ "$line" = stop ] && exit 0; echo "got $line"; done' {{port}}`;
 /** npm installs the game from the network. */
-const INSTALLED_MS = FAST ? 60_000 : 240_000;
+const INSTALLED_MS = FAST ? NEVER_MS : 2 * NEVER_MS;
 
 let nodepanel;
 let browser;
@@ -61,7 +61,7 @@ test('a newcomer gets from the sign-in page to a running server and its console'
     await page.getByRole('tooltip').waitFor();
 
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
-    await header.getByText('Stopped', { exact: true }).waitFor({ timeout: 45_000 });
+    await header.getByText('Stopped', { exact: true }).waitFor();
     await page.goto('/servers');
     await page.getByRole('row', { name: /Lobby/ }).getByText('Stopped', { exact: true }).waitFor();
   });

@@ -19,14 +19,21 @@ export type Outage =
 
 /** After this long without an answer the page says that it waits; an answer that took longer is no sign of health. */
 export const SILENCE_MS = 1_200;
-/** How long "it answers, but slowly" is truer than "it does not answer". */
-const SLOW_KNOWN_MS = 60_000;
+/**
+ * How long what an answer told is truer than that another question got none: from far away, or on a busy device, the quick
+ * questions go unanswered while the patient ones do not.
+ */
+const KNOWN_MS: Partial<Record<OutageCause['kind'], number>> = { slow: 60_000, foreign: 10_000 };
 
 export class OutageWatch {
   readonly state = new Cell<Outage>({ is: 'ok', lastOutage: null });
   readonly #waiting = new Set<() => void>();
+  /** Those of `sleep`, who also wake for an answer that came late. */
+  readonly #asleep = new Set<() => void>();
   readonly #now: () => number;
   #lastSign = -Infinity;
+  /** When the cause of the present outage was last told. */
+  #toldAt = -Infinity;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
@@ -46,22 +53,33 @@ export class OutageWatch {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** NodePanel answered, `tookMs` after it was asked. */
+  /**
+   * NodePanel answered, `tookMs` after it was asked. If that was slow the outage goes on, but whoever sleeps tries now: there
+   * is somebody to try.
+   */
   answered(tookMs: number): void {
-    if (tookMs <= SILENCE_MS) this.signOfLife();
-    else if (this.state.get().is === 'out') this.report({ kind: 'slow', tookMs, at: this.#now() });
+    if (tookMs <= SILENCE_MS) {
+      this.signOfLife();
+      return;
+    }
+    if (this.state.get().is !== 'out') return;
+    this.report({ kind: 'slow', tookMs });
+    for (const wake of [...this.#asleep]) wake();
   }
 
   /** An attempt failed, or has been silent for too long. */
   report(cause: OutageCause): void {
     const state = this.state.get();
+    const now = this.#now();
     if (state.is === 'ok') {
-      this.state.set({ is: 'out', since: this.#now(), cause, tries: 1 });
+      this.#toldAt = now;
+      this.state.set({ is: 'out', since: now, cause, tries: 1 });
       return;
     }
-    const known = state.cause;
-    const saysMore = known.kind === 'slow' && cause.kind === 'silent' && this.#now() - known.at < SLOW_KNOWN_MS;
-    this.state.set({ ...state, cause: saysMore ? known : cause, tries: state.tries + 1 });
+    const knownMs = KNOWN_MS[state.cause.kind] ?? 0;
+    const saysMore = cause.kind === 'silent' && now - this.#toldAt < knownMs;
+    if (!saysMore) this.#toldAt = now;
+    this.state.set({ ...state, cause: saysMore ? state.cause : cause, tries: state.tries + 1 });
   }
 
   /** Calls `run` when an outage ends. Returns what calls that off. */
@@ -71,14 +89,15 @@ export class OutageWatch {
   }
 
   /**
-   * Waits for the time given, or for the next sign of life after an outage, whichever is first. Resolves with whether it
-   * was that. `deaf` waits for the time only.
+   * Waits for the time given, for the next sign of life after an outage, or for an answer that came late, whichever is first.
+   * Resolves with whether the time was cut short. `deaf` waits for the time only.
    */
   sleep(ms: number, signal?: AbortSignal, deaf = false): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer);
         this.#waiting.delete(woken);
+        this.#asleep.delete(woken);
         signal?.removeEventListener('abort', aborted);
       };
       const woken = (): void => {
@@ -93,7 +112,10 @@ export class OutageWatch {
         end();
         resolve(false);
       }, ms);
-      if (!deaf) this.#waiting.add(woken);
+      if (!deaf) {
+        this.#waiting.add(woken);
+        this.#asleep.add(woken);
+      }
       if (signal?.aborted) aborted();
       else signal?.addEventListener('abort', aborted, { once: true });
     });

@@ -18,8 +18,8 @@ export type OutageCause =
   | { kind: 'offline' }
   | { kind: 'network' }
   | { kind: 'silent' }
-  /** It answers, but later than anybody can work with; `at` is when. */
-  | { kind: 'slow'; tookMs: number; at: number }
+  /** It answers, but later than anybody can work with. */
+  | { kind: 'slow'; tookMs: number }
   | { kind: 'foreign'; status: number }
   | { kind: 'problem'; problem: Problem };
 

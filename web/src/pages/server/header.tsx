@@ -65,7 +65,7 @@ function Reason({ server }: { server: ServerView }) {
       </p>
       {server.since !== null && (
         <span className="muted small" aria-hidden="true">
-          since {clock(server.since, now)} ({ago(server.since, now)})
+          since <time dateTime={server.since}>{clock(server.since, now)}</time> ({ago(server.since, now)})
         </span>
       )}
       {server.notice !== null && (
