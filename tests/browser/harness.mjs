@@ -40,15 +40,19 @@ export async function until(what, probe, describe = undefined) {
   }
 }
 
+/** A port for the panel that is free, as is the one above it, which NodePanel takes for its nodes. */
 async function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+  for (;;) {
+    const port = await new Promise((resolve, reject) => {
+      const server = createServer();
+      server.on('error', reject);
+      server.listen(0, '127.0.0.1', () => {
+        const { port } = server.address();
+        server.close(() => resolve(port));
+      });
     });
-  });
+    if (port < 65_535 && (await canListen('127.0.0.1', port + 1))) return port;
+  }
 }
 
 /** A port of the local node that no other program of this machine has. */

@@ -4,6 +4,7 @@ import { useRef, useState } from 'react';
 import { describe } from '../api/problem';
 import { Button } from '../ui/button';
 import { useDraft } from '../ui/draft';
+import { withLocalTimes } from '../ui/format';
 import { BusyIcon } from '../ui/icons';
 import { CommandInput } from './command_input';
 import { readHistory, remember } from './history';
@@ -15,13 +16,13 @@ interface CommandLineProps {
   disabledReason: string | null;
   /** Commands that the template knows of. */
   completions: readonly string[];
-  send: (line: string) => Promise<unknown>;
+  send: (line: string, onHeld: () => void) => Promise<unknown>;
 }
 
 export function CommandLine({ server, connected, disabledReason, completions, send }: CommandLineProps) {
   const [draft, change, clear] = useDraft(`command.${server}`, { line: '' });
-  const [waiting, setWaiting] = useState<{ key: number; line: string }[]>([]);
-  const [failure, setFailure] = useState<{ line: string; error: unknown } | null>(null);
+  const [waiting, setWaiting] = useState<{ key: number; line: string; held: boolean }[]>([]);
+  const [failure, setFailure] = useState<{ line: string; words: string } | null>(null);
   const [history, setHistory] = useState(() => readHistory(server));
   const counter = useRef(0);
 
@@ -32,15 +33,17 @@ export function CommandLine({ server, connected, disabledReason, completions, se
     counter.current += 1;
     const key = counter.current;
     setFailure(null);
-    setWaiting((list) => [...list, { key, line }]);
+    setWaiting((list) => [...list, { key, line, held: false }]);
     clear();
     const done = (): void => setWaiting((list) => list.filter((item) => item.key !== key));
-    send(line).then(done, (error: unknown) => {
+    const held = (): void => setWaiting((list) => list.map((item) => (item.key === key ? { ...item, held: true } : item)));
+    send(line, held).then(done, (error: unknown) => {
       done();
-      setFailure({ line, error });
+      setFailure({ line, words: withLocalTimes(describe(error), Date.now()) });
     });
   };
 
+  const unsent = connected ? waiting.filter(({ held }) => held) : waiting;
   return (
     <form
       className="command-line"
@@ -49,19 +52,19 @@ export function CommandLine({ server, connected, disabledReason, completions, se
         submit();
       }}
     >
-      {waiting.length > 0 && !connected && (
+      {unsent.length > 0 && (
         <p className="muted small" role="status">
-          {waiting.map(({ key, line }) => (
+          {unsent.map(({ key, line }) => (
             <span key={key} className="waiting-command">
               <span className="spin"><BusyIcon /></span> <code>{line}</code>
             </span>
           ))}
-          {' is sent once, as soon as the console is back.'}
+          {connected ? ' is sent once, as soon as the node answers.' : ' is sent once, as soon as the console is back.'}
         </p>
       )}
       {failure !== null && (
         <p className="error" role="alert">
-          <code>{failure.line}</code> was not typed: {describe(failure.error)}
+          <code>{failure.line}</code> was not typed: {failure.words}
         </p>
       )}
       <div className="command-row">

@@ -8,7 +8,7 @@ import { ConsoleBuffer } from './buffer';
 export interface OpenConsole {
   buffer: ConsoleBuffer;
   state: LinkState;
-  send: (line: string) => Promise<number | null>;
+  send: (line: string, onHeld?: () => void) => Promise<number | null>;
 }
 
 export function useConsole(path: string): OpenConsole {
@@ -27,6 +27,6 @@ export function useConsole(path: string): OpenConsole {
     };
   }, [path, buffer]);
 
-  const send = useCallback((line: string) => link.current?.send(line) ?? Promise.resolve(null), []);
+  const send = useCallback((line: string, onHeld?: () => void) => link.current?.send(line, onHeld) ?? Promise.resolve(null), []);
   return { buffer, state, send };
 }

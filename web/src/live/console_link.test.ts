@@ -163,6 +163,38 @@ describe('a command', () => {
   });
 });
 
+describe('a command for a node that does not answer', () => {
+  const refusal = { type: 'x', code: 'node-unreachable', title: 'No', status: 503, detail: 'The node does not answer.', retry_after_s: 2 };
+  const keyOf = (sent: string | undefined): string => (JSON.parse(sent ?? '{}') as { command: { key: string } }).command.key;
+
+  it('is sent again under its key until it arrives', async () => {
+    const { link } = open();
+    socket().says({ at: { first: 1, next: 1 } });
+    const held = vi.fn();
+    const typed = link.send('patient', held);
+    const key = keyOf(socket().sent[0]);
+    socket().says({ failed: { key, problem: refusal } });
+    expect(held).toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(socket().sent.map(keyOf)).toEqual([key, key]);
+    socket().says({ sent: { key, line: 7 } });
+    await expect(typed).resolves.toBe(7);
+  });
+
+  it('is given back in the end', async () => {
+    const { link } = open();
+    socket().says({ at: { first: 1, next: 1 } });
+    const typed = expect(link.send('in vain')).rejects.toThrow('The node does not answer.');
+    const key = keyOf(socket().sent[0]);
+    for (let tries = 0; tries <= 30; tries += 1) {
+      socket().says({ failed: { key, problem: refusal } });
+      await vi.advanceTimersByTimeAsync(2_000);
+    }
+    await typed;
+    expect(socket().sent).toHaveLength(31);
+  });
+});
+
 describe('while NodePanel is away', () => {
   it('hardly tries, and at once when it is back', async () => {
     const { link, away } = open();

@@ -9,13 +9,13 @@
  * While NodePanel is known to be away it hardly tries, because browsers make those who fail often wait; `wake` says that it
  * is back.
  *
- * Commands carry a key each and are sent again with it after a reconnection until their fate is known, so that a typed
- * line reaches the game once. Draws nothing.
+ * Commands carry a key each and are sent again with it until their fate is known, after a reconnection and while the node
+ * does not answer, so that a typed line reaches the game once. Draws nothing.
  */
 import { delayMs } from '../api/backoff';
 import { newKey } from '../api/idempotency';
 import { ProblemError } from '../api/problem';
-import type { ConsoleFrame, ConsoleLine, Gap } from '../api/types';
+import type { ConsoleFrame, ConsoleLine, Gap, Problem } from '../api/types';
 
 export const FIRST_LINES = 1_000;
 const BEAT_GRACE_MS = 5_000;
@@ -24,6 +24,9 @@ const OPEN_MS = 4_000;
 const BEAT_LATE_MS = 1_500;
 /** How long a connection that was begun before NodePanel came back may still take. */
 const AFTER_BACK_MS = 250;
+/** How long a command waits for a node that does not answer, and for how long between two tries unless it is told. */
+const NODE_PATIENCE_MS = 60_000;
+const NODE_RETRY_S = 2;
 /** Between two tries while NodePanel is away, should nobody say that it is back. */
 const AWAY_MS = 15_000;
 
@@ -51,6 +54,9 @@ interface Waiting {
   line: string;
   resolve: (line: number | null) => void;
   reject: (error: ProblemError) => void;
+  onHeld: () => void;
+  /** When the node first did not take it. */
+  heldSince: number | null;
 }
 
 export class ConsoleLink {
@@ -95,14 +101,15 @@ export class ConsoleLink {
   }
 
   /**
-   * Types a line. Resolves with the number under which it appears, once the node has it.
+   * Types a line. Resolves with the number under which it appears, once the node has it. `onHeld` is told when the node does
+   * not answer, and the line waits for it.
    *
-   * @throws ProblemError it was refused
+   * @throws ProblemError it was refused, or the node did not answer for too long
    */
-  send(line: string): Promise<number | null> {
+  send(line: string, onHeld: () => void = () => undefined): Promise<number | null> {
     return new Promise((resolve, reject) => {
       const key = newKey();
-      this.#waiting.set(key, { line, resolve, reject });
+      this.#waiting.set(key, { line, resolve, reject, onHeld, heldSince: null });
       this.#sendCommand(key, line);
     });
   }
@@ -188,9 +195,25 @@ export class ConsoleLink {
       this.#waiting.get(frame.sent.key)?.resolve(frame.sent.line);
       this.#waiting.delete(frame.sent.key);
     } else if ('failed' in frame) {
-      this.#waiting.get(frame.failed.key)?.reject(new ProblemError(frame.failed.problem));
-      this.#waiting.delete(frame.failed.key);
+      this.#failed(frame.failed.key, frame.failed.problem);
     }
+  }
+
+  /** A busy node may not answer for a moment. The key makes another try harmless even if this one has arrived. */
+  #failed(key: string, problem: Problem): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
+    waiting.heldSince ??= Date.now();
+    if (problem.code !== 'node-unreachable' || Date.now() - waiting.heldSince >= NODE_PATIENCE_MS) {
+      this.#waiting.delete(key);
+      waiting.reject(new ProblemError(problem));
+      return;
+    }
+    waiting.onHeld();
+    const again = (): void => {
+      if (!this.#closed && this.#waiting.has(key)) this.#sendCommand(key, waiting.line);
+    };
+    setTimeout(again, (problem.retry_after_s ?? NODE_RETRY_S) * 1_000);
   }
 
   #opened(): void {

@@ -3,7 +3,9 @@ import type { ReactNode } from 'react';
 
 import { ProblemError, describe, fieldErrors } from '../api/problem';
 import { Copy } from './copy';
+import { withLocalTimes } from './format';
 import { AlertIcon } from './icons';
+import { useNow } from './now';
 
 interface FailureProps {
   error: unknown;
@@ -15,6 +17,7 @@ interface FailureProps {
 }
 
 export function Failure({ error, what, shown = [], children }: FailureProps) {
+  const now = useNow();
   if (error === null || error === undefined) return null;
   const problem = error instanceof ProblemError ? error.problem : null;
   const others = problem === null ? [] : fieldErrors(problem).filter(({ field }) => !shown.includes(field));
@@ -23,7 +26,7 @@ export function Failure({ error, what, shown = [], children }: FailureProps) {
       <AlertIcon />
       <div>
         <p>
-          {what} {describe(error)}
+          {what} {withLocalTimes(describe(error), now)}
         </p>
         {others.length > 0 && (
           <ul>

@@ -7,6 +7,7 @@ import { useEffect, useState } from 'react';
 import { Cell, useCell } from '../api/cell';
 import { describe } from '../api/problem';
 import { Button } from './button';
+import { withLocalTimes } from './format';
 import { AlertIcon, CheckIcon, KillIcon } from './icons';
 
 interface NoticeAction {
@@ -39,7 +40,7 @@ function dismiss(id: number): void {
 export const notify = {
   done: (text: string, action?: NoticeAction) => show('good', text, action),
   problem: (text: string) => show('bad', text),
-  failed: (what: string, error: unknown) => show('bad', `${what} ${describe(error)}`),
+  failed: (what: string, error: unknown) => show('bad', `${what} ${withLocalTimes(describe(error), Date.now())}`),
 };
 
 export function Notices() {

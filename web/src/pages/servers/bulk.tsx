@@ -6,7 +6,7 @@ import { describe } from '../../api/problem';
 import type { PowerAction, ServerView } from '../../api/types';
 import { putServer, queries, queryClient } from '../../live/cache';
 import { Button } from '../../ui/button';
-import { count } from '../../ui/format';
+import { count, withLocalTimes } from '../../ui/format';
 import { PlayIcon, RestartIcon, StopIcon } from '../../ui/icons';
 import { notify } from '../../ui/notices';
 import { canUndo, forAll, undoOf, type BulkAction, type BulkResult } from './bulk_power';
@@ -117,5 +117,5 @@ function tellFailed(what: string, failed: BulkResult['failed']): void {
   if (first === undefined) return;
   const names = failed.slice(0, 5).map(({ server }) => server.name).join(', ');
   const more = failed.length > 5 ? ` and ${failed.length - 5} more` : '';
-  notify.problem(`${what} by ${count(failed.length, 'server')} (${names}${more}). ${first.server.name}: ${describe(first.error)}`);
+  notify.problem(`${what} by ${count(failed.length, 'server')} (${names}${more}). ${first.server.name}: ${withLocalTimes(describe(first.error), Date.now())}`);
 }
