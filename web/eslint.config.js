@@ -40,5 +40,6 @@ export default tseslint.config(
   },
   { files: ['**/*.mjs', '*.config.js'], languageOptions: { globals: node } },
   { files: ['vite.config.ts'], extends: [...tseslint.configs.strict] },
+  { files: ['public/boot.js'], languageOptions: { globals: { document: 'readonly', window: 'readonly', location: 'readonly', fetch: 'readonly', setTimeout: 'readonly', HTMLLinkElement: 'readonly', HTMLScriptElement: 'readonly' } } },
   { files: ['build/sw.js'], languageOptions: { globals: { self: 'readonly', caches: 'readonly', fetch: 'readonly', Response: 'readonly', AbortSignal: 'readonly', URL: 'readonly', Promise: 'readonly' } } },
 );

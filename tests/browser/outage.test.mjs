@@ -100,3 +100,19 @@ test('a write made during an outage happens once, when it is over', async () => 
     await page.locator('header').getByText('Stopped', { exact: true }).waitFor();
   }).finally(() => resume?.());
 });
+
+test('a first visit during which one of the panel’s files is lost is not a blank page, and comes right by itself', async () => {
+  const { page, mistakes } = await openPage(browser, nodepanel.url);
+  await watched(page, 'first-visit', async () => {
+    let lost = 0;
+    await page.route('**/assets/*.js', (route) => {
+      lost += 1;
+      return lost <= 3 ? route.abort() : route.continue();
+    });
+    await page.goto('/');
+    await page.getByText('Loading NodePanel.').waitFor();
+    await page.getByLabel('E-mail').waitFor();
+    assert.ok(lost > 3, `${lost} requests for scripts`);
+  });
+  assert.deepEqual(mistakes, []);
+});
