@@ -94,3 +94,24 @@ fn as_many_servers_as_there_are_ports() {
     assert_eq!(admin.list("/api/v1/servers").len(), FREE);
     assert_eq!(admin.list("/api/v1/nodes")[0]["ports_used"], FREE);
 }
+
+#[test]
+fn a_refusal_is_repeated_although_its_reason_is_gone() {
+    let installation = Installation::start();
+    let admin = installation.admin();
+    let (body, key) = (json!({"name": "fra-1"}), fresh_key());
+    let first = admin.post("/api/v1/nodes", &body).expect(201);
+    let refused = || {
+        let answer = admin.keyed("POST", "/api/v1/nodes", &body, &key);
+        (answer.status, answer.problem())
+    };
+    assert_eq!(refused(), (409, "exists".to_owned()));
+    admin.delete(&format!("/api/v1/nodes/{}", first["id"].as_str().unwrap())).expect(204);
+    // Requests reach the API servers in turn.
+    for _ in 0..6 {
+        assert_eq!(refused(), (409, "exists".to_owned()));
+    }
+    admin.post("/api/v1/nodes", &body).expect(201);
+    let other = admin.keyed("POST", "/api/v1/nodes", &json!({"name": "fra-2"}), &key);
+    assert_eq!((other.status, other.problem().as_str()), (422, "key-reused"));
+}

@@ -5,7 +5,7 @@
 
 use nodepanel_types::{UserId, permission::Permission};
 
-use crate::{Actor, ControlError, record::ServerRecord};
+use crate::{Actor, ControlError, ControlPlane, record::ServerRecord};
 
 /// What a permission is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub fn holds(actor: &Actor, permission: Permission, scope: Scope<'_>) -> bool {
 }
 
 /// Like [`holds`], as a refusal. A server that the actor may not even see does not exist for them.
-pub fn require(actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<(), ControlError> {
+fn require(actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<(), ControlError> {
     if holds(actor, permission, scope) {
         return Ok(());
     }
@@ -41,6 +41,14 @@ pub fn require(actor: &Actor, permission: Permission, scope: Scope<'_>) -> Resul
             Err(ControlError::NotFound { kind: "server", id: server.id.to_string() })
         }
         _ => Err(ControlError::Forbidden(permission)),
+    }
+}
+
+impl ControlPlane {
+    /// Whether `actor` holds `permission` on `scope`, as a refusal. Who does not know yet what was written last does not
+    /// know either which rights were given.
+    pub(crate) fn require(&self, actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<(), ControlError> {
+        require(actor, permission, scope).map_err(|refusal| self.missing(refusal))
     }
 }
 

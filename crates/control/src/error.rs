@@ -54,6 +54,9 @@ pub enum ControlError {
     /// The set-up link is no longer good.
     #[error("{0}")]
     SetupClosed(&'static str),
+    /// It was refused before under the same key, in these words.
+    #[error("{}", .0.detail)]
+    Kept(Box<Problem>),
     /// The key came with another body before.
     #[error("This idempotency key was already used for another request. Use a fresh key for every new request.")]
     KeyReused,
@@ -114,6 +117,7 @@ impl ControlError {
             Self::SessionEnded(_) => ProblemCode::SessionEnded,
             Self::BadApiKey => ProblemCode::BadApiKey,
             Self::SetupClosed(_) => ProblemCode::SetupClosed,
+            Self::Kept(problem) => problem.code,
             Self::KeyReused => ProblemCode::KeyReused,
             Self::TooMany { .. } => ProblemCode::TooManyRequests,
             Self::Overloaded { .. } => ProblemCode::Overloaded,
@@ -126,8 +130,46 @@ impl ControlError {
         }
     }
 
+    /// Whether this says for good that a write was not done and will not be. Everything else is about this moment, about the
+    /// way to a store or a node, or about who asks, and a repetition may come to something else.
+    pub const fn is_verdict(&self) -> bool {
+        match self {
+            Self::Invalid(_)
+            | Self::NotFound { .. }
+            | Self::Forbidden(_)
+            | Self::Exists(_)
+            | Self::Changed(_)
+            | Self::StateForbids(_)
+            | Self::InUse(_) => true,
+            // Kept already, or not about this write.
+            Self::Kept(_)
+            | Self::KeyReused
+            | Self::BadCredentials
+            | Self::SignInRequired
+            | Self::SessionEnded(_)
+            | Self::BadApiKey
+            | Self::SetupClosed(_)
+            | Self::TooMany { .. }
+            | Self::Overloaded { .. }
+            | Self::NodeUnreachable(_)
+            | Self::NodeRefused(_)
+            | Self::NodeDiskFull(_)
+            | Self::Store(_)
+            | Self::Internal(_)
+            | Self::HistoryUnavailable(_) => false,
+        }
+    }
+
+    /// Others changed the same thing again and again at this very moment. No verdict: whoever repeats this is not refused.
+    pub(crate) const fn contended(what: &'static str) -> Self {
+        Self::Overloaded { what, retry_after: Duration::from_secs(1) }
+    }
+
     /// The problem document, without a request id.
     pub fn problem(&self) -> Problem {
+        if let Self::Kept(problem) = self {
+            return (**problem).clone();
+        }
         let mut problem = Problem::new(self.code(), self.detail());
         match self {
             Self::Invalid(errors) => problem.errors.clone_from(errors),

@@ -5,10 +5,7 @@
 
 use nodepanel_types::{Timestamp, api::Page, component::AutomaticAction, permission::Permission};
 
-use crate::{
-    Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
-};
+use crate::{Context, ControlError, ControlPlane, authorize::Scope};
 
 impl ControlPlane {
     /// A part of it, newest first: at most `limit` entries `after` the end of the part before.
@@ -18,7 +15,7 @@ impl ControlPlane {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<AutomaticAction>, ControlError> {
-        require(&context.actor, Permission::ComponentView, Scope::Installation)?;
+        self.require(&context.actor, Permission::ComponentView, Scope::Installation)?;
         let after = after.map(str::parse::<Cursor>).transpose()?;
         let all = self.platform.history().await.map_err(ControlError::HistoryUnavailable)?;
         Ok(part(all, after.as_ref(), limit))

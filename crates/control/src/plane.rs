@@ -27,6 +27,7 @@ use crate::{
     observed::Observed,
     platform::Platform,
     push::PushQueue,
+    refusals::Refusals,
     secret::{MasterKey, Sealed},
     tables::Tables,
     template::ParsedTemplates,
@@ -86,6 +87,7 @@ pub struct ControlPlane {
     pub(crate) answers: Sealed<StoredAnswer>,
     pub(crate) passwords: Passwords,
     pub(crate) logins: LoginLimits,
+    pub(crate) refusals: Refusals,
     pub(crate) templates: ParsedTemplates,
     pub(crate) push: PushQueue,
     pub(crate) feed: Feed,
@@ -101,6 +103,7 @@ impl ControlPlane {
             answers: Sealed::new(&parts.master, "answer"),
             passwords: Passwords::new(parts.ids.clone()),
             logins: LoginLimits::default(),
+            refusals: Refusals::default(),
             templates: ParsedTemplates::default(),
             push: PushQueue::default(),
             feed: Feed::default(),
@@ -159,8 +162,8 @@ impl ControlPlane {
         self.behind.load(Ordering::Relaxed)
     }
 
-    /// What to answer when something is not found in memory: `verdict`, if everything that was acknowledged is known
-    /// here. Else it may exist all the same, and who asks is told that it cannot be asked now.
+    /// What to answer when something, or a right, is not found in memory: `verdict`, if everything that was acknowledged is
+    /// known here. Else it may exist all the same, and who asks is told that it cannot be asked now.
     pub(crate) fn missing(&self, verdict: ControlError) -> ControlError {
         if self.is_behind() {
             let reason = "this API server does not know yet what was written last".to_owned();

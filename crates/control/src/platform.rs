@@ -8,11 +8,7 @@ use nodepanel_types::{
     state::ServerState,
 };
 
-use crate::{
-    Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
-    observed::NodePicture,
-};
+use crate::{Context, ControlError, ControlPlane, authorize::Scope, observed::NodePicture};
 
 /// The seam to the supervisor.
 #[async_trait]
@@ -36,7 +32,7 @@ pub struct Readiness {
 impl ControlPlane {
     /// NodePanel's own processes.
     pub fn components(&self, context: &Context) -> Result<ComponentsView, ControlError> {
-        require(&context.actor, Permission::ComponentView, Scope::Installation)?;
+        self.require(&context.actor, Permission::ComponentView, Scope::Installation)?;
         let (as_of, components, stale_reason) = self.platform.components();
         Ok(ComponentsView { as_of, components, stale_reason })
     }
@@ -48,7 +44,7 @@ impl ControlPlane {
 
     /// What an administrator should see first.
     pub fn overview(&self, context: &Context) -> Result<Overview, ControlError> {
-        require(&context.actor, Permission::ComponentView, Scope::Installation)?;
+        self.require(&context.actor, Permission::ComponentView, Scope::Installation)?;
         let mut warnings = self.store_warnings();
         let nodes = self.tables.machines.all();
         let mut nodes_online = 0;
@@ -103,7 +99,7 @@ impl ControlPlane {
 
     /// Figures of this installation as this API server knows them, for `/metrics`.
     pub fn gauges(&self, context: &Context) -> Result<Vec<(&'static str, f64)>, ControlError> {
-        require(&context.actor, Permission::ComponentView, Scope::Installation)?;
+        self.require(&context.actor, Permission::ComponentView, Scope::Installation)?;
         let online = self.observed.with_all(|pictures| pictures.values().filter(|picture| picture.online()).count());
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let count = |count: u64| count as f64;

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nodepanel_store::{Election, Leadership, Prefix, StoreError, Transaction};
+use nodepanel_store::{Election, Leadership, Prefix, Transaction};
 use nodepanel_types::limits::IDEMPOTENCY_TTL_MS;
 
 use crate::{
@@ -46,13 +46,21 @@ pub async fn reconcile(plane: Arc<ControlPlane>) {
 
 impl ControlPlane {
     async fn rounds(&self, leadership: &Leadership) {
-        for round in 0_u32.. {
+        let mut until_collection = 0;
+        loop {
             self.finish_deletions(leadership).await;
-            if round % COLLECT_EVERY == 0
-                && let Err(error) = self.collect(leadership).await
-            {
-                tracing::debug!(%error, "nothing was collected; it is tried again later");
+            if until_collection == 0 {
+                until_collection = match self.collect(leadership).await {
+                    // There is more; floods must not come faster than they are cleared away.
+                    Ok(COLLECT_AT_ONCE) => 1,
+                    Ok(_) => COLLECT_EVERY,
+                    Err(error) => {
+                        tracing::debug!(%error, "nothing was collected; it is tried again later");
+                        COLLECT_EVERY
+                    }
+                };
             }
+            until_collection -= 1;
             tokio::time::sleep(PERIOD).await;
         }
     }
@@ -103,8 +111,8 @@ impl ControlPlane {
         .is_ok()
     }
 
-    /// Removes answers, revocations and permissions whose time is over.
-    async fn collect(&self, leadership: &Leadership) -> Result<(), ControlError> {
+    /// Removes answers, revocations and permissions whose time is over; how many.
+    async fn collect(&self, leadership: &Leadership) -> Result<usize, ControlError> {
         let now = self.now();
         let mut transaction = leadership.fence(Transaction::new());
         let mut room = COLLECT_AT_ONCE;
@@ -137,6 +145,6 @@ impl ControlPlane {
         if room < COLLECT_AT_ONCE {
             self.store.commit(transaction).await.map_err(ControlError::from)?;
         }
-        Ok::<(), StoreError>(()).map_err(ControlError::from)
+        Ok(COLLECT_AT_ONCE - room)
     }
 }

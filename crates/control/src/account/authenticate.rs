@@ -3,11 +3,7 @@
 use nodepanel_types::{ServerId, Timestamp, UserId, permission::Permission};
 
 use super::{ApiKeyToken, SessionClaims, session::LASTS_MS};
-use crate::{
-    Actor, Context, ControlError, ControlPlane, Proof,
-    authorize::{Scope, require},
-    secret::HostToken,
-};
+use crate::{Actor, Context, ControlError, ControlPlane, Proof, authorize::Scope, secret::HostToken};
 
 /// What came along to prove who asks.
 #[derive(Debug, Clone)]
@@ -84,7 +80,7 @@ impl ControlPlane {
     pub fn still_may(&self, context: &Context, server: ServerId, permission: Permission) -> Result<(), ControlError> {
         let actor = self.still(context)?;
         let server = self.server_record(server)?;
-        require(&actor, permission, Scope::Server(&server.record))
+        self.require(&actor, permission, Scope::Server(&server.record))
     }
 
     fn session(&self, cookie: &str) -> Result<Known, ControlError> {

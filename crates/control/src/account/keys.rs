@@ -10,7 +10,7 @@ use nodepanel_types::{
 use super::ApiKeyToken;
 use crate::{
     Context, ControlError, ControlPlane, ListQuery,
-    authorize::{Scope, require},
+    authorize::Scope,
     record::ApiKeyRecord,
     validate::{Complaints, display_name},
 };
@@ -39,36 +39,40 @@ impl ControlPlane {
         user: UserId,
         body: CreateApiKey,
     ) -> Result<ApiKeyCreated, ControlError> {
-        require(&context.actor, Permission::KeyOwn, Scope::Person(user))?;
-        if let Some(answer) = self.replay(context).await? {
-            return Ok(answer);
-        }
-        let mut complaints = Complaints::default();
-        let name = complaints.check("name", display_name(&body.name)).unwrap_or_default();
-        complaints.finish()?;
-        if self.tables.users.get(&user).is_none() {
-            return Err(self.missing(ControlError::NotFound { kind: "user", id: user.to_string() }));
-        }
-        if self.tables.api_keys.count(|key| key.user == user) >= MOST {
-            return Err(ControlError::InUse(format!("A user can have {MOST} keys; revoke one that is not needed.")));
-        }
-        let token = ApiKeyToken::make(ApiKeyId::from_uuid(self.ids.uuid()), &*self.ids);
-        let record = ApiKeyRecord { id: token.id, user, name, secret_sha256: token.digest(), created_at: self.now() };
-        let transaction = Transaction::new().create(&record)?;
-        let created = ApiKeyCreated { key: view(&record), token: token.reveal() };
-        self.commit(context, transaction, created).await
+        self.once(context, async {
+            self.require(&context.actor, Permission::KeyOwn, Scope::Person(user))?;
+            let mut complaints = Complaints::default();
+            let name = complaints.check("name", display_name(&body.name)).unwrap_or_default();
+            complaints.finish()?;
+            if self.tables.users.get(&user).is_none() {
+                return Err(self.missing(ControlError::NotFound { kind: "user", id: user.to_string() }));
+            }
+            if self.tables.api_keys.count(|key| key.user == user) >= MOST {
+                return Err(ControlError::InUse(format!(
+                    "A user can have {MOST} keys; revoke one that is not needed."
+                )));
+            }
+            let token = ApiKeyToken::make(ApiKeyId::from_uuid(self.ids.uuid()), &*self.ids);
+            let record =
+                ApiKeyRecord { id: token.id, user, name, secret_sha256: token.digest(), created_at: self.now() };
+            let transaction = Transaction::new().create(&record)?;
+            let created = ApiKeyCreated { key: view(&record), token: token.reveal() };
+            self.commit(context, transaction, created).await
+        })
+        .await
     }
 
     /// Revokes a key of the caller; administrators may revoke any.
     pub async fn delete_key(&self, context: &Context, id: ApiKeyId) -> Result<(), ControlError> {
-        if self.replay::<()>(context).await?.is_some() {
-            return Ok(());
-        }
-        let unknown = || ControlError::NotFound { kind: "API key", id: id.to_string() };
-        let read = self.tables.api_keys.fresh(&id).await?.ok_or_else(unknown)?;
-        require(&context.actor, Permission::KeyOwn, Scope::Person(read.record.user)).map_err(|_| unknown())?;
-        let transaction = Transaction::new().remove::<ApiKeyRecord>(&read.record.id, read.revision)?;
-        self.commit(context, transaction, ()).await
+        self.once(context, async {
+            let unknown = || ControlError::NotFound { kind: "API key", id: id.to_string() };
+            let read = self.tables.api_keys.fresh(&id).await?.ok_or_else(unknown)?;
+            let allowed = self.require(&context.actor, Permission::KeyOwn, Scope::Person(read.record.user));
+            allowed.map_err(|refusal| if refusal.is_verdict() { unknown() } else { refusal })?;
+            let transaction = Transaction::new().remove::<ApiKeyRecord>(&read.record.id, read.revision)?;
+            self.commit(context, transaction, ()).await
+        })
+        .await
     }
 }
 

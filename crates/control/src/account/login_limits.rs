@@ -15,7 +15,10 @@ use std::{
 
 use nodepanel_types::Timestamp;
 
-use crate::ControlError;
+use crate::{
+    ControlError,
+    debt::{Debt, Rate},
+};
 
 /// Tries of one network: ten at once, and one more every 6 s.
 const NETWORK: Rate = Rate { burst: 10, refill_ms: 6_000 };
@@ -27,37 +30,6 @@ const AT_ONCE: u8 = 4;
 const REMEMBERED: usize = 10_000;
 /// Networks from which an account was opened that are remembered.
 const HOMES: usize = 8;
-
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    burst: u64,
-    refill_ms: u64,
-}
-
-/// Tries that still count, as the instant at which they all are forgiven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Debt(Timestamp);
-
-impl Debt {
-    /// What is owed, in milliseconds; never more than a burst, so that a clock that is set back locks nobody out.
-    fn owed(self, now: Timestamp, rate: Rate) -> u64 {
-        self.0.since(now).min(rate.burst * rate.refill_ms)
-    }
-
-    /// When one more try is allowed, if not now.
-    fn wait(self, now: Timestamp, rate: Rate) -> Option<Duration> {
-        let over = (self.owed(now, rate) + rate.refill_ms).saturating_sub(rate.burst * rate.refill_ms);
-        (over > 0).then(|| Duration::from_millis(over))
-    }
-
-    fn add(&mut self, now: Timestamp, rate: Rate) {
-        self.0 = now.plus(self.owed(now, rate) + rate.refill_ms);
-    }
-
-    fn take_back(&mut self, now: Timestamp, rate: Rate) {
-        self.0 = now.plus(self.owed(now, rate).saturating_sub(rate.refill_ms));
-    }
-}
 
 #[derive(Debug)]
 struct Network {

@@ -12,7 +12,7 @@ use nodepanel_types::{
 use super::use_cases::unknown;
 use crate::{
     Context, ControlError, ControlPlane, ListQuery,
-    authorize::{Scope, require},
+    authorize::Scope,
     record::{AllocationId, AllocationRecord, NodeRecord},
     validate::{Complaints, port_ranges},
 };
@@ -28,7 +28,7 @@ impl ControlPlane {
         node: NodeId,
         query: &ListQuery,
     ) -> Result<Page<AllocationView>, ControlError> {
-        require(&context.actor, Permission::NodeView, Scope::Installation)?;
+        self.require(&context.actor, Permission::NodeView, Scope::Installation)?;
         self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
         let ports = self.tables.allocations.filter(|allocation| allocation.id.node == node);
         Ok(query.page(ports, |port| port.record.id.to_string(), |port| view(&port.record)))
@@ -41,25 +41,26 @@ impl ControlPlane {
         node: NodeId,
         body: CreateAllocations,
     ) -> Result<Page<AllocationView>, ControlError> {
-        require(&context.actor, Permission::NodeManage, Scope::Installation)?;
-        if let Some(answer) = self.replay(context).await? {
-            return Ok(answer);
-        }
-        self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
-        let new: Vec<AllocationRecord> = wanted(node, &body)?
-            .into_iter()
-            .filter(|id| self.tables.allocations.get(id).is_none())
-            .map(|id| AllocationRecord { id, server: None })
-            .collect();
-        let answer = Page { total: new.len() as u64, items: new.iter().take(1_000).map(view).collect(), next: None };
-        // All but the last part are committed without the key: a repetition finds them there and adds the rest.
-        let mut parts: Vec<&[AllocationRecord]> = new.chunks(AT_ONCE).collect();
-        let last = parts.pop().unwrap_or_default();
-        let unkeyed = Context { key: None, ..context.clone() };
-        for part in parts {
-            self.commit(&unkeyed, created(node, part)?, ()).await?;
-        }
-        self.commit(context, created(node, last)?, answer).await
+        self.once(context, async {
+            self.require(&context.actor, Permission::NodeManage, Scope::Installation)?;
+            self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
+            let new: Vec<AllocationRecord> = wanted(node, &body)?
+                .into_iter()
+                .filter(|id| self.tables.allocations.get(id).is_none())
+                .map(|id| AllocationRecord { id, server: None })
+                .collect();
+            let answer =
+                Page { total: new.len() as u64, items: new.iter().take(1_000).map(view).collect(), next: None };
+            // All but the last part are committed without the key: a repetition finds them there and adds the rest.
+            let mut parts: Vec<&[AllocationRecord]> = new.chunks(AT_ONCE).collect();
+            let last = parts.pop().unwrap_or_default();
+            let unkeyed = Context { key: None, ..context.clone() };
+            for part in parts {
+                self.commit(&unkeyed, created(node, part)?, ()).await.map_err(partly)?;
+            }
+            self.commit(context, created(node, last)?, answer).await.map_err(partly)
+        })
+        .await
     }
 
     /// Takes ports away; none when a server has one of them.
@@ -69,34 +70,44 @@ impl ControlPlane {
         node: NodeId,
         body: CreateAllocations,
     ) -> Result<(), ControlError> {
-        require(&context.actor, Permission::NodeManage, Scope::Installation)?;
-        if self.replay::<()>(context).await?.is_some() {
-            return Ok(());
-        }
-        self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
-        let ports: Vec<_> = wanted(node, &body)?.iter().filter_map(|id| self.tables.allocations.get(id)).collect();
-        let used: Vec<String> = ports
-            .iter()
-            .filter(|port| port.record.server.is_some())
-            .map(|port| port.record.id.port.to_string())
-            .collect();
-        if !used.is_empty() {
-            let some = used.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-            return Err(ControlError::InUse(format!(
-                "{} of these ports belong to servers ({some}{}). Nothing was removed.",
-                used.len(),
-                if used.len() > 5 { ", …" } else { "" }
-            )));
-        }
-        let unkeyed = Context { key: None, ..context.clone() };
-        for part in ports.chunks(AT_ONCE) {
-            let mut transaction = Transaction::new();
-            for port in part {
-                transaction = transaction.remove::<AllocationRecord>(&port.record.id, port.revision)?;
+        self.once(context, async {
+            self.require(&context.actor, Permission::NodeManage, Scope::Installation)?;
+            self.tables.machines.get(&node).ok_or_else(|| self.missing(unknown(node)))?;
+            let ports: Vec<_> = wanted(node, &body)?.iter().filter_map(|id| self.tables.allocations.get(id)).collect();
+            let used: Vec<String> = ports
+                .iter()
+                .filter(|port| port.record.server.is_some())
+                .map(|port| port.record.id.port.to_string())
+                .collect();
+            if !used.is_empty() {
+                let some = used.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+                return Err(ControlError::InUse(format!(
+                    "{} of these ports belong to servers ({some}{}). Nothing was removed.",
+                    used.len(),
+                    if used.len() > 5 { ", …" } else { "" }
+                )));
             }
-            self.commit(&unkeyed, transaction, ()).await?;
-        }
-        Ok(())
+            let unkeyed = Context { key: None, ..context.clone() };
+            for part in ports.chunks(AT_ONCE) {
+                let mut transaction = Transaction::new();
+                for port in part {
+                    transaction = transaction.remove::<AllocationRecord>(&port.record.id, port.revision)?;
+                }
+                self.commit(&unkeyed, transaction, ()).await.map_err(partly)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A conflict where a part may be done already is no verdict: whoever repeats it gets the rest done.
+pub(super) fn partly(error: ControlError) -> ControlError {
+    match error {
+        ControlError::Changed(_) => ControlError::contended(
+            "Somebody else changes the ports of this node at this very moment, and a part of yours may be done.",
+        ),
+        other => other,
     }
 }
 

@@ -3,11 +3,7 @@
 use nodepanel_store::Transaction;
 use nodepanel_types::{ServerId, api::ServerView, permission::Permission};
 
-use crate::{
-    Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
-    record::ServerRecord,
-};
+use crate::{Context, ControlError, ControlPlane, authorize::Scope, record::ServerRecord};
 
 /// Decisions that are made before a caller is told that others are always faster.
 const ATTEMPTS: u32 = 6;
@@ -22,17 +18,21 @@ impl ControlPlane {
         permission: Permission,
         decide: impl Fn(&mut ServerRecord, Transaction) -> Result<Transaction, ControlError>,
     ) -> Result<ServerView, ControlError> {
-        let known = match self.server_record(id) {
-            Ok(known) => known,
-            // Whoever repeats what removed the server is told what came of it, and not that there is nothing.
-            Err(missing) => return self.replay(context).await?.ok_or(missing),
-        };
-        require(&context.actor, permission, Scope::Server(&known.record))?;
-        if let Some(answer) = self.replay(context).await? {
-            return Ok(answer);
-        }
+        self.once(context, self.decide_server(context, id, permission, decide)).await
+    }
+
+    /// The same for callers that see to the key themselves.
+    pub(super) async fn decide_server(
+        &self,
+        context: &Context,
+        id: ServerId,
+        permission: Permission,
+        decide: impl Fn(&mut ServerRecord, Transaction) -> Result<Transaction, ControlError>,
+    ) -> Result<ServerView, ControlError> {
+        let known = self.server_record(id)?;
+        self.require(&context.actor, permission, Scope::Server(&known.record))?;
         let mut read = (*known).clone();
-        for attempt in 1.. {
+        for _ in 0..ATTEMPTS {
             let mut changed = read.record.clone();
             let transaction = decide(&mut changed, Transaction::new())?;
             if changed == read.record {
@@ -42,7 +42,7 @@ impl ControlPlane {
             let transaction = transaction.update(&changed, read.revision)?;
             let view = self.view_server(&context.actor, &changed);
             match self.commit(context, transaction, view).await {
-                Err(ControlError::Changed(_)) if attempt < ATTEMPTS => {}
+                Err(ControlError::Changed(_)) => {}
                 Err(error) => return Err(error),
                 Ok(view) => {
                     self.push.server(id);
@@ -55,8 +55,8 @@ impl ControlPlane {
                 return Ok(answer);
             }
             read = fresh.ok_or_else(|| ControlError::NotFound { kind: "server", id: id.to_string() })?;
-            require(&context.actor, permission, Scope::Server(&read.record))?;
+            self.require(&context.actor, permission, Scope::Server(&read.record))?;
         }
-        Err(ControlError::Internal("the number of attempts ran out".to_owned()))
+        Err(ControlError::contended("Others change this server all the time; nothing of yours was done."))
     }
 }

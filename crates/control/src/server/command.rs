@@ -12,7 +12,7 @@ use nodepanel_types::{
 
 use crate::{
     Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
+    authorize::Scope,
     nodes::{NodeError, call_json},
 };
 
@@ -35,7 +35,7 @@ impl ControlPlane {
         key: &str,
     ) -> Result<CommandSent, ControlError> {
         let server = self.server_record(id)?;
-        require(&context.actor, Permission::ConsoleSend, Scope::Server(&server.record))?;
+        self.require(&context.actor, Permission::ConsoleSend, Scope::Server(&server.record))?;
         if body.line.len() > COMMAND_BYTES {
             return Err(ControlError::field("line", format!("may have at most {COMMAND_BYTES} bytes.")));
         }

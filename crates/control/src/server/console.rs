@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::command::node_error;
 use crate::{
     Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
+    authorize::Scope,
     nodes::{NodeError, Nodes},
 };
 
@@ -73,7 +73,7 @@ impl ControlPlane {
         from: ConsoleFrom,
     ) -> Result<ConsoleStream, ControlError> {
         let server = self.server_record(id)?;
-        require(&context.actor, Permission::ConsoleRead, Scope::Server(&server.record))?;
+        self.require(&context.actor, Permission::ConsoleRead, Scope::Server(&server.record))?;
         let (sender, receiver) = mpsc::channel(BUFFERED);
         let reading = Reading { nodes: Arc::clone(&self.nodes), node: server.record.node, id, source, from };
         tokio::spawn(reading.run(sender));
@@ -90,7 +90,7 @@ impl ControlPlane {
         limit: u32,
     ) -> Result<Vec<ConsoleFrame>, ControlError> {
         let server = self.server_record(id)?;
-        require(&context.actor, Permission::ConsoleRead, Scope::Server(&server.record))?;
+        self.require(&context.actor, Permission::ConsoleRead, Scope::Server(&server.record))?;
         let place = format!("{}&follow=false&limit={limit}", place(id, source, from));
         let body = self
             .nodes

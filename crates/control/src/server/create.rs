@@ -15,7 +15,7 @@ use nodepanel_types::{
 use super::{desired::desired, ports::Given};
 use crate::{
     Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
+    authorize::Scope,
     nodes::call_json,
     observed::NodePicture,
     record::{AllocationRecord, NodeRecord, ServerRecord, TemplateVersionId, UserRecord},
@@ -30,20 +30,20 @@ const PORT_CHECK: Duration = Duration::from_millis(500);
 impl ControlPlane {
     /// Makes a server. Its installation begins as soon as its node knows of it.
     pub async fn create_server(&self, context: &Context, body: CreateServer) -> Result<ServerView, ControlError> {
-        require(&context.actor, Permission::ServerCreate, Scope::Installation)?;
-        if let Some(answer) = self.replay(context).await? {
-            return Ok(answer);
-        }
-        for attempt in 1.. {
-            match self.try_create(context, &body).await {
-                Err(ControlError::Changed(_)) if attempt < ATTEMPTS => {}
-                outcome => return outcome,
+        self.once(context, async {
+            self.require(&context.actor, Permission::ServerCreate, Scope::Installation)?;
+            for _ in 0..ATTEMPTS {
+                match self.try_create(context, &body).await {
+                    Err(ControlError::Changed(_)) => {}
+                    outcome => return outcome,
+                }
+                // What made the commit fail must be seen before ports are chosen again.
+                let revision = self.store.revision().await?;
+                self.see(revision).await;
             }
-            // What made the commit fail must be seen before ports are chosen again.
-            let revision = self.store.revision().await?;
-            self.see(revision).await;
-        }
-        Err(ControlError::Internal("the number of attempts ran out".to_owned()))
+            Err(ControlError::contended("Others take the free ports at this very moment; nothing was made."))
+        })
+        .await
     }
 
     async fn try_create(&self, context: &Context, body: &CreateServer) -> Result<ServerView, ControlError> {

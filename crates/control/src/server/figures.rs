@@ -10,11 +10,7 @@ use nodepanel_types::{
 };
 
 use super::command::node_error;
-use crate::{
-    Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
-    nodes::get_json,
-};
+use crate::{Context, ControlError, ControlPlane, authorize::Scope, nodes::get_json};
 
 /// How long a node may take to look things up on its disk.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -28,7 +24,7 @@ impl ControlPlane {
         window: StatsWindow,
     ) -> Result<StatsSeries, ControlError> {
         let server = self.server_record(id)?;
-        require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
+        self.require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
         let window = match window {
             StatsWindow::Hour => "hour",
             StatsWindow::Week => "week",
@@ -46,7 +42,7 @@ impl ControlPlane {
         limit: u32,
     ) -> Result<Vec<ActivityEntry>, ControlError> {
         let server = self.server_record(id)?;
-        require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
+        self.require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
         if let Some(journal) = &self.journal
             && let Ok(Some(_)) = journal.position(server.record.node).await
             && let Ok(entries) = journal.of_server(id, limit).await

@@ -8,7 +8,7 @@ use nodepanel_types::{
 
 use crate::{
     Context, ControlError, ControlPlane, ListQuery,
-    authorize::{Scope, holds, require},
+    authorize::{Scope, holds},
 };
 
 impl ControlPlane {
@@ -27,7 +27,7 @@ impl ControlPlane {
     /// One server.
     pub fn server(&self, context: &Context, id: ServerId) -> Result<ServerView, ControlError> {
         let server = self.server_record(id)?;
-        require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
+        self.require(&context.actor, Permission::ServerView, Scope::Server(&server.record))?;
         Ok(self.view_server(&context.actor, &server.record))
     }
 }

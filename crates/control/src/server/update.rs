@@ -11,7 +11,7 @@ use nodepanel_types::{
 use super::desired::desired;
 use crate::{
     Context, ControlError, ControlPlane,
-    authorize::{Scope, require},
+    authorize::Scope,
     record::{ServerRecord, TemplateVersionId, UserRecord},
     validate::{Complaints, crash_policy, display_name, limits},
 };
@@ -24,12 +24,15 @@ impl ControlPlane {
         id: ServerId,
         body: UpdateServer,
     ) -> Result<ServerView, ControlError> {
-        if body.limits.is_some() || body.owner.is_some() {
-            let server = self.server_record(id)?;
-            require(&context.actor, Permission::ServerLimits, Scope::Server(&server.record))?;
-        }
-        self.change_server(context, id, Permission::ServerSettings, |server, transaction| {
-            self.apply(&body, server, transaction)
+        self.once(context, async {
+            if body.limits.is_some() || body.owner.is_some() {
+                let server = self.server_record(id)?;
+                self.require(&context.actor, Permission::ServerLimits, Scope::Server(&server.record))?;
+            }
+            self.decide_server(context, id, Permission::ServerSettings, |server, transaction| {
+                self.apply(&body, server, transaction)
+            })
+            .await
         })
         .await
     }

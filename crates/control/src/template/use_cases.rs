@@ -10,14 +10,14 @@ use nodepanel_types::{
 
 use crate::{
     Context, ControlError, ControlPlane, ListQuery,
-    authorize::{Scope, require},
+    authorize::Scope,
     record::{NameRecord, NameSpace, TemplateRecord, TemplateVersionId, TemplateVersionRecord},
 };
 
 impl ControlPlane {
     /// What servers can be made from, by name.
     pub fn list_templates(&self, context: &Context, query: &ListQuery) -> Result<Page<TemplateSummary>, ControlError> {
-        require(&context.actor, Permission::TemplateView, Scope::Installation)?;
+        self.require(&context.actor, Permission::TemplateView, Scope::Installation)?;
         let sort = |record: &TemplateRecord| ListQuery::sort_key(&record.name, record.id);
         Ok(query.page(self.tables.templates.all(), |t| sort(&t.record), |t| self.summary(&t.record)))
     }
@@ -29,7 +29,7 @@ impl ControlPlane {
         id: TemplateId,
         version: Option<u32>,
     ) -> Result<TemplateView, ControlError> {
-        require(&context.actor, Permission::TemplateView, Scope::Installation)?;
+        self.require(&context.actor, Permission::TemplateView, Scope::Installation)?;
         let template = self.tables.templates.get(&id).ok_or_else(|| self.missing(unknown(id)))?;
         let version_id = TemplateVersionId { template: id, version: version.unwrap_or(template.record.version) };
         let version = self.tables.template_versions.get(&version_id).ok_or_else(|| {
@@ -42,18 +42,18 @@ impl ControlPlane {
 
     /// A new template.
     pub async fn create_template(&self, context: &Context, body: TemplateSource) -> Result<TemplateView, ControlError> {
-        require(&context.actor, Permission::TemplateManage, Scope::Installation)?;
-        if let Some(answer) = self.replay(context).await? {
-            return Ok(answer);
-        }
-        let parsed = Template::parse(&body.source).map_err(ControlError::Invalid)?;
-        let (record, version) = self.first_version(&parsed, body.source, None);
-        let transaction = self.with_new_template(&record, &version)?;
-        let view = view(self.summary(&record), version.source, &parsed);
-        self.commit(context, transaction, view).await.map_err(|error| match error {
-            ControlError::Changed(_) => taken(&record.slug),
-            other => other,
+        self.once(context, async {
+            self.require(&context.actor, Permission::TemplateManage, Scope::Installation)?;
+            let parsed = Template::parse(&body.source).map_err(ControlError::Invalid)?;
+            let (record, version) = self.first_version(&parsed, body.source, None);
+            let transaction = self.with_new_template(&record, &version)?;
+            let view = view(self.summary(&record), version.source, &parsed);
+            self.commit(context, transaction, view).await.map_err(|error| match error {
+                ControlError::Changed(_) => taken(&record.slug),
+                other => other,
+            })
         })
+        .await
     }
 
     /// A new version of a template. Servers keep theirs.
@@ -63,56 +63,60 @@ impl ControlPlane {
         id: TemplateId,
         body: TemplateSource,
     ) -> Result<TemplateView, ControlError> {
-        require(&context.actor, Permission::TemplateManage, Scope::Installation)?;
-        if let Some(answer) = self.replay(context).await? {
-            return Ok(answer);
-        }
-        let read = self.tables.templates.fresh(&id).await?.ok_or_else(|| unknown(id))?;
-        let parsed = Template::parse(&body.source).map_err(ControlError::Invalid)?;
-        if parsed.slug != read.record.slug {
-            return Err(ControlError::field(
-                "slug",
-                format!("must stay {}; a template with another slug is another template.", read.record.slug),
-            ));
-        }
-        let changed = TemplateRecord {
-            name: parsed.name.clone(),
-            description: parsed.description.clone(),
-            version: read.record.version + 1,
-            builtin_sha256: None,
-            updated_at: self.now(),
-            ..read.record.clone()
-        };
-        let version = TemplateVersionRecord {
-            id: TemplateVersionId { template: id, version: changed.version },
-            source: body.source,
-            created_at: self.now(),
-        };
-        let transaction = Transaction::new().update(&changed, read.revision)?.create(&version)?;
-        let view = view(self.summary(&changed), version.source, &parsed);
-        self.commit(context, transaction, view).await
+        self.once(context, async {
+            self.require(&context.actor, Permission::TemplateManage, Scope::Installation)?;
+            let read = self.tables.templates.fresh(&id).await?.ok_or_else(|| unknown(id))?;
+            let parsed = Template::parse(&body.source).map_err(ControlError::Invalid)?;
+            if parsed.slug != read.record.slug {
+                return Err(ControlError::field(
+                    "slug",
+                    format!("must stay {}; a template with another slug is another template.", read.record.slug),
+                ));
+            }
+            let changed = TemplateRecord {
+                name: parsed.name.clone(),
+                description: parsed.description.clone(),
+                version: read.record.version + 1,
+                builtin_sha256: None,
+                updated_at: self.now(),
+                ..read.record.clone()
+            };
+            let version = TemplateVersionRecord {
+                id: TemplateVersionId { template: id, version: changed.version },
+                source: body.source,
+                created_at: self.now(),
+            };
+            let transaction = Transaction::new().update(&changed, read.revision)?.create(&version)?;
+            let view = view(self.summary(&changed), version.source, &parsed);
+            self.commit(context, transaction, view).await
+        })
+        .await
     }
 
     /// Removes a template that no server uses.
     pub async fn delete_template(&self, context: &Context, id: TemplateId) -> Result<(), ControlError> {
-        require(&context.actor, Permission::TemplateManage, Scope::Installation)?;
-        if self.replay::<()>(context).await?.is_some() {
-            return Ok(());
-        }
-        let read = self.tables.templates.fresh(&id).await?.ok_or_else(|| unknown(id))?;
-        let servers = self.tables.servers.count(|server| server.template == id);
-        if servers > 0 {
-            return Err(ControlError::InUse(format!("{servers} server(s) use this template. Delete them first.")));
-        }
-        let mut transaction = Transaction::new().remove::<TemplateRecord>(&id, read.revision)?;
-        if let Some(name) = self.tables.names.fresh(&NameRecord::key(NameSpace::Template, &read.record.slug)).await? {
-            transaction = transaction.remove::<NameRecord>(&name.record.id, name.revision)?;
-        }
-        // The newest versions fit into the transaction; the collector takes what is left of very long histories.
-        for version in self.tables.template_versions.filter(|version| version.id.template == id).iter().rev().take(60) {
-            transaction = transaction.remove::<TemplateVersionRecord>(&version.record.id, version.revision)?;
-        }
-        self.commit(context, transaction, ()).await
+        self.once(context, async {
+            self.require(&context.actor, Permission::TemplateManage, Scope::Installation)?;
+            let read = self.tables.templates.fresh(&id).await?.ok_or_else(|| unknown(id))?;
+            let servers = self.tables.servers.count(|server| server.template == id);
+            if servers > 0 {
+                return Err(ControlError::InUse(format!("{servers} server(s) use this template. Delete them first.")));
+            }
+            let mut transaction = Transaction::new().remove::<TemplateRecord>(&id, read.revision)?;
+            if let Some(name) =
+                self.tables.names.fresh(&NameRecord::key(NameSpace::Template, &read.record.slug)).await?
+            {
+                transaction = transaction.remove::<NameRecord>(&name.record.id, name.revision)?;
+            }
+            // The newest versions fit into the transaction; the collector takes what is left of very long histories.
+            for version in
+                self.tables.template_versions.filter(|version| version.id.template == id).iter().rev().take(60)
+            {
+                transaction = transaction.remove::<TemplateVersionRecord>(&version.record.id, version.revision)?;
+            }
+            self.commit(context, transaction, ()).await
+        })
+        .await
     }
 
     /// The records of a template that is new.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use nodepanel_store::Fault;
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{user, world::World};
+use crate::{rights, user, world::World};
 
 /// How long things go wrong.
 const UNREST: Duration = Duration::from_secs(12);
@@ -20,6 +20,7 @@ pub async fn reign(world: &Arc<World>) {
     for _ in 0..USERS {
         users.spawn(user::act(Arc::clone(world), end));
     }
+    users.spawn(rights::shift(Arc::clone(world), end));
     let mut trouble = JoinSet::new();
     for plane in 0..world.planes() {
         trouble.spawn(planes_fail(Arc::clone(world), plane, end));

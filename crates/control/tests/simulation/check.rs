@@ -20,6 +20,13 @@ struct Stored {
     record: Record,
 }
 
+/// What is stored under an answer's key, as far as it can be read.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    refused: bool,
+}
+
 /// A server's record, as far as promises concern it.
 #[derive(Debug, Clone, Deserialize)]
 struct Record {
@@ -32,8 +39,10 @@ struct Record {
 /// What the store went through.
 #[derive(Default)]
 struct Past {
-    /// The answers' keys, each with how often it was written.
-    answers: BTreeMap<String, usize>,
+    /// The answers' keys, each with what was written under it: whether it was a refusal.
+    answers: BTreeMap<String, Vec<bool>>,
+    /// The people.
+    users: BTreeSet<String>,
     /// Every power action that was wished for, ever.
     wishes: BTreeMap<(ServerId, u64), PowerAction>,
     /// The servers as they are now.
@@ -50,7 +59,7 @@ pub async fn everything(world: &World) {
     api_servers_agree(world, &past).await;
 }
 
-/// Reads every change there ever was. Each change of a server by a user goes with exactly one answer.
+/// Reads every change there ever was. Each change by a user goes with exactly one answer, a refusal with no change.
 async fn past(world: &World) -> Past {
     let newest = world.store.revision().await.unwrap();
     let mut watch = world.store.watch(&Prefix::new("/").unwrap(), nodepanel_store::Revision::ZERO).await.unwrap();
@@ -69,10 +78,15 @@ fn enter(past: &mut Past, batch: &WatchBatch) {
     for change in &batch.changes {
         let key = change.key().as_str();
         match change {
-            Change::Put(_) if key.starts_with("/answers/") => {
-                answers += 1;
+            Change::Put(entry) if key.starts_with("/answers/") => {
+                let Answer { refused } = serde_json::from_slice(&entry.value).unwrap();
+                answers += usize::from(!refused);
                 let key = key.rsplit('/').next().unwrap().to_owned();
-                *past.answers.entry(key).or_default() += 1;
+                past.answers.entry(key).or_default().push(refused);
+            }
+            Change::Put(_) if key.starts_with("/users/") => {
+                // Those who were there from the beginning were made by nobody.
+                changed += usize::from(!past.users.insert(key.to_owned()));
             }
             Change::Put(entry) if key.starts_with("/servers/") => {
                 changed += 1;
@@ -96,25 +110,25 @@ fn enter(past: &mut Past, batch: &WatchBatch) {
             _ => {}
         }
     }
-    assert_eq!(answers, changed, "each change of a server goes with the one answer to its key: {batch:?}");
+    assert_eq!(answers, changed, "each change goes with the one answer to its key: {batch:?}");
 }
 
 /// Nothing acknowledged is lost, nothing is done twice.
 fn acknowledged_is_kept(world: &World, past: &Past) {
     for deed in world.deeds.lock().unwrap().iter() {
-        let made = past.answers.get(&deed.key).copied().unwrap_or(0);
-        assert!(made <= 1, "{deed:?} was done {made} times");
+        let kept = past.answers.get(&deed.key).map_or(&[][..], Vec::as_slice);
+        assert!(kept.len() <= 1, "{deed:?} was answered {} times", kept.len());
         match &deed.told {
             Told::Done { server, generation } => {
                 // What changes nothing needs no answer: it is the same however often it is asked for.
-                let unchanged = made == 0 && matches!(deed.wish, Wish::Delete(_));
-                assert!(made == 1 || unchanged, "{deed:?} was acknowledged and is not in the store");
+                let unchanged = kept.is_empty() && matches!(deed.wish, Wish::Delete(_));
+                assert!(kept == [false] || unchanged, "{deed:?} was acknowledged and is not in the store");
                 let now = past.servers.get(server).map(|record| record.generation);
                 let kept = now.is_some_and(|now| now >= *generation) || past.gone.contains(server);
                 assert!(kept, "{deed:?} was acknowledged, and the server is at {now:?}");
             }
-            // A refusal is not kept under its key: a try that was sent before may come later, and be no longer refused.
-            Told::Refused { tries, .. } => assert!(made == 0 || *tries > 1, "{deed:?} was refused and done"),
+            // Also when an earlier try was on its way and might have been carried out later.
+            Told::Refused(_) => assert_eq!(kept, [true], "{deed:?} was refused"),
             Told::Nothing => {}
         }
         if let (Wish::Delete(server), Told::Done { .. }) = (&deed.wish, &deed.told) {

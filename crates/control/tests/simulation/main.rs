@@ -20,6 +20,7 @@ mod check;
 mod life;
 mod links;
 mod machine;
+mod rights;
 mod story;
 mod user;
 mod way;
@@ -89,12 +90,13 @@ fn part(part: u64) {
 }
 
 /// What every run of many seeds must have come to.
-const TROUBLE: [&str; 13] = [
+const TROUBLE: [&str; 15] = [
     "acknowledged",
     "agents killed",
     "answers lost",
     "applied late",
     "deleted",
+    "forbidden",
     "games crashed",
     "links cut",
     "planes crashed",
@@ -102,6 +104,7 @@ const TROUBLE: [&str; 13] = [
     "read late",
     "refused",
     "repeated",
+    "rights changed",
     "store away",
 ];
 

@@ -43,8 +43,8 @@ impl Wish {
 pub enum Told {
     /// It is done.
     Done { server: ServerId, generation: u64 },
-    /// It is not done; nor will it be, unless an earlier try is still on its way.
-    Refused { code: ProblemCode, tries: usize },
+    /// It is not done, nor will it be, although an earlier try may still be on its way.
+    Refused(ProblemCode),
     /// Nobody answered.
     Nothing,
 }
@@ -84,7 +84,7 @@ pub async fn act(world: Arc<World>, until: tokio::time::Instant) {
                     world.known.lock().unwrap().push(*server);
                 }
             }
-            Told::Refused { code, .. } => world.teller.tell("refused", format_args!("{wish:?}: {}", code.as_str())),
+            Told::Refused(code) => world.teller.tell("refused", format_args!("{wish:?}: {}", code.as_str())),
             Told::Nothing => world.teller.tell("unanswered", format_args!("{wish:?} as {key}")),
         }
         world.deeds.lock().unwrap()[place].told = told.clone();
@@ -128,7 +128,7 @@ async fn ask(world: &Arc<World>, wish: &Wish, key: &str) -> Told {
         let Some(plane) = world.plane(world.chance.below(world.planes())) else { continue };
         match send(world, &plane, &context, wish).await {
             Try::Answered(view) => return Told::Done { server: view.id, generation: view.generation },
-            Try::Refused(code) => return Told::Refused { code, tries },
+            Try::Refused(code) => return Told::Refused(code),
             Try::Again => {}
         }
     }

@@ -16,7 +16,7 @@ use nodepanel_control::{
 use nodepanel_store::{Backend, Key, MemoryBackend, Prefix, Transaction, list_all};
 use nodepanel_types::{
     ApiKeyId, NodeId, RequestId, ServerId, TemplateId, Timestamp, UserId, WorkerId,
-    api::{CreateAllocations, CreateNode},
+    api::{CreateAllocations, CreateApiKey, CreateNode, CreateUser},
     clock::IdSource as _,
     component::{AutomaticAction, Component},
     permission::UserRole,
@@ -45,6 +45,8 @@ pub struct Prepared {
     nodes: Vec<NodeId>,
     pub template: TemplateId,
     administrator: UserId,
+    operator: UserId,
+    operators_key: String,
 }
 
 /// NodePanel's own processes are no part of the simulation.
@@ -92,6 +94,12 @@ impl Prepared {
         let administrator = control.make_first_administrator("admin@example.org", "a long passphrase".to_owned());
         let administrator = administrator.await.unwrap().id;
         let host = Context::new(Actor::Host, RequestId::from_uuid(chance.uuid()));
+        let role = UserRole::User;
+        let operator =
+            CreateUser { email: "op@example.org".to_owned(), password: "another passphrase".to_owned(), role };
+        let operator = control.create_user(&host, operator).await.unwrap().id;
+        let key = CreateApiKey { name: "simulated".to_owned() };
+        let operators_key = control.create_key_for(&host, operator, key).await.unwrap().token;
         let mut nodes = Vec::new();
         for name in ["one", "two"] {
             let node = control.create_node(&host, CreateNode { name: name.to_owned() }).await.unwrap().id;
@@ -104,7 +112,7 @@ impl Prepared {
         let (entries, _) = list_all(&store, &Prefix::new("/").unwrap()).await.unwrap();
         let entries = entries.into_iter().filter(|entry| entry.lease.is_none());
         let entries = entries.map(|entry| (entry.key, entry.value)).collect();
-        Self { entries, authority: installation.authority, nodes, template, administrator }
+        Self { entries, authority: installation.authority, nodes, template, administrator, operator, operators_key }
     }
 }
 
@@ -128,6 +136,9 @@ pub struct World {
     /// Links that are cut, for each control plane.
     pub cuts: Vec<watch::Sender<BTreeMap<NodeId, bool>>>,
     pub template: TemplateId,
+    /// Somebody who is an administrator now and then, and their key.
+    pub operator: UserId,
+    pub operators_key: String,
     planes: Vec<Mutex<Option<Arc<Plane>>>>,
     authority: Arc<CertificateAuthority>,
     administrator: UserId,
@@ -163,6 +174,8 @@ impl World {
             planes: (0..PLANES).map(|_| Mutex::default()).collect(),
             authority: Arc::clone(&prepared.authority),
             administrator: prepared.administrator,
+            operator: prepared.operator,
+            operators_key: prepared.operators_key.clone(),
             begun,
         });
         for index in 0..PLANES {
