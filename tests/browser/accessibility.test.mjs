@@ -49,7 +49,7 @@ for (const view of VIEWS) {
         ['/servers/new', page.getByRole('button', { name: /^Any command/ })],
         ['/account', page.getByRole('heading', { name: 'API keys' })],
         ['/admin', page.getByText('Servers running')],
-        ['/admin/components', page.getByText('supervisor').first()],
+        ['/admin/components', page.getByRole('heading', { name: 'What NodePanel did by itself' })],
         ['/admin/nodes', page.getByText('Online').first()],
         ['/admin/users', page.getByText('(you)')],
         ['/admin/templates', page.getByRole('link', { name: 'Any command' })],

@@ -103,11 +103,27 @@ const routes = [
     { name: 'api-2', role: 'api', pid: null, state: 'backing_off', started_at: world.iso(Date.now() - 4e3), restarts: 9, last_recovery_ms: 201, last_exit: 'ended with exit code 101', detail: 'Started again in 4 s.', supervision: supervision('supervisor', 201) },
     { name: 'agent', role: 'agent', pid: 830, state: 'degraded', started_at: world.iso(Date.now() - 8e8), restarts: 1, last_recovery_ms: 96, last_exit: 'was ended by SIGKILL', detail: 'It does not run as root: every game server runs as the same user.', supervision: supervision('supervisor', 96) },
   ] })],
+  ['GET', /^\/components\/history$/, (_, __, query) => {
+    const limit = Number(query.get('limit') ?? 200);
+    const from = Number(query.get('after') ?? 0);
+    return ok({ items: history.slice(from, from + limit), total: history.length, next: from + limit < history.length ? String(from + limit) : null });
+  }],
   ['GET', /^\/overview$/, () => ok({ warnings: [
     { level: 'error', text: 'Node fra-2 does not answer since 14:02. Its 3 servers are shown as last known, and go on if the machine does.' },
     { level: 'warning', text: 'The agent on local does not run as root, so games are not separated from each other. Start NodePanel as root, or accept this on a machine of your own.' },
   ], nodes: 3, nodes_online: 1, servers: world.servers.size, servers_running: 6, users: world.users.length })],
 ];
+
+/** As long as there are servers: an empty installation has no history either. */
+const KINDS = [
+  { component: 'api-1', occasion: 'fault', why: 'was killed by SIGKILL', what: 'started again', took_ms: 184, tries: 1, observed_by: 'supervisor', lost: 'The requests that it had accepted and not answered; the panel sends reads and keyed writes again. Nothing that was acknowledged.' },
+  { component: 'agent', occasion: 'drill', why: 'was killed by SIGKILL', what: 'started again', took_ms: 96, tries: 1, observed_by: 'supervisor', lost: 'Nothing: the game servers went on.' },
+  { component: 'supervisor', occasion: 'drill', why: 'was killed by SIGKILL', what: 'started again; took over 4 workers that had gone on', took_ms: 61, tries: 1, observed_by: 'keeper', lost: 'Nothing: the processes that it keeps went on.' },
+  { component: 'api-2', occasion: 'planned', why: 'was replaced by a new build', what: 'started again', took_ms: 240, tries: 1, observed_by: 'supervisor', lost: 'Nothing: it answered what it had accepted.' },
+  { component: 'api-2', occasion: null, why: 'did not become ready with the build 3f9c1a', what: 'put back on the build before', took_ms: null, tries: 3, observed_by: 'supervisor', lost: null },
+  { component: 'supervisor', occasion: 'boot', why: 'ended with the machine', what: 'started again by systemd', took_ms: null, tries: 1, observed_by: 'supervisor', lost: 'What ran on the machine ended with it; what was acknowledged is on disk. Game servers that should run are started again.' },
+];
+const history = Array.from({ length: world.servers.size * 6 }, (_, i) => ({ host: 'control-1', at: world.iso(Date.now() - 4e5 * (i + 1) ** 1.5), ...KINDS[i % KINDS.length] }));
 
 function supervision(restarted_by, took_ms) {
   const proof = took_ms === null ? null : { at: world.iso(Date.now() - 4e5), occasion: 'fault', why: 'was killed by SIGKILL', took_ms, observed_by: 'supervisor' };

@@ -82,5 +82,7 @@ export const keys = {
 
 export const installation = {
   components: (signal?: AbortSignal) => answered(GET('/api/v1/components', reading(signal))),
+  history: (after: string | null, signal?: AbortSignal) =>
+    answered(GET('/api/v1/components/history', { params: { query: part(after) }, ...reading(signal) })),
   overview: (signal?: AbortSignal) => answered(GET('/api/v1/overview', reading(signal))),
 };

@@ -53,6 +53,7 @@ export const queries = {
     queryFn: ({ signal }) => api.installation.components(signal),
     refetchInterval: 5_000,
   }),
+  history: queryOptions({ queryKey: ['history'], queryFn: whole(api.installation.history), refetchInterval: 60_000 }),
   overview: queryOptions({
     queryKey: ['overview'],
     queryFn: ({ signal }) => api.installation.overview(signal),
@@ -120,6 +121,7 @@ export function applyEvent(event: ApiEvent): void {
     case 'components_changed':
       void queryClient.invalidateQueries({ queryKey: ['components'] });
       void queryClient.invalidateQueries({ queryKey: ['overview'] });
+      void queryClient.invalidateQueries({ queryKey: ['history'] });
       break;
   }
 }

@@ -18,6 +18,7 @@ export const KillIcon = icon(<path d="M4.5 4.5l7 7m0-7l-7 7" />);
 export const CopyIcon = icon(<path d="M6 5.5h7v8H6zM3 10.5V2.5h7" />);
 export const CheckIcon = icon(<path d="M3 8.5l3.3 3.3L13 5" />);
 export const AlertIcon = icon(<path d="M8 2l6.5 11.5h-13zM8 6.5v3M8 11.5v.2" />);
+export const DrillIcon = icon(<path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 10.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM8 8h.1" />);
 export const SearchIcon = icon(<path d="M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.6 10.6L14 14" />);
 export const DownIcon = icon(<path d="M8 3v10M4 9l4 4 4-4" />);
 export const PlusIcon = icon(<path d="M8 3v10M3 8h10" />);

@@ -18,12 +18,14 @@ interface LongListProps<T> {
   many?: string;
   /** What is looked through for the filter's words. */
   text: (item: T) => string;
+  /** How many are drawn at first, and more with each press. */
+  step?: number;
   children: (shown: readonly T[]) => ReactNode;
 }
 
-export function LongList<T>({ items, one, many = `${one}s`, text, children }: LongListProps<T>) {
+export function LongList<T>({ items, one, many = `${one}s`, text, step = STEP, children }: LongListProps<T>) {
   const [filter, setFilter] = useState('');
-  const [drawn, setDrawn] = useState(STEP);
+  const [drawn, setDrawn] = useState(step);
   const words = useDeferredValue(filter).toLowerCase().split(/\s+/).filter(Boolean);
   const fitting = words.length === 0 ? items : items.filter((item) => fits(text(item).toLowerCase(), words));
   const rest = fitting.length - drawn;
@@ -40,7 +42,7 @@ export function LongList<T>({ items, one, many = `${one}s`, text, children }: Lo
       {fitting.length === 0 && items.length > 0 ? <p className="muted">Nothing fits “{filter}”.</p> : children(fitting.slice(0, drawn))}
       {rest > 0 && (
         <p>
-          <Button onClick={() => setDrawn(drawn + STEP)}>{`Show ${Math.min(STEP, rest)} more of ${rest.toLocaleString('en-GB')}`}</Button>
+          <Button onClick={() => setDrawn(drawn + step)}>{`Show ${Math.min(step, rest)} more of ${rest.toLocaleString('en-GB')}`}</Button>
         </p>
       )}
     </>

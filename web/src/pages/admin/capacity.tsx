@@ -4,8 +4,9 @@ import { Link } from '@tanstack/react-router';
 
 import type { NodeView } from '../../api/types';
 import { queries } from '../../live/cache';
-import { bytes, count, percent } from '../../ui/format';
+import { bytes, clock, count, percent } from '../../ui/format';
 import { Loaded } from '../../ui/loaded';
+import { useNow } from '../../ui/now';
 
 /** The most nodes that an overview names. */
 const NAMED = 6;
@@ -45,13 +46,17 @@ function fullness({ usage }: NodeView): number {
 }
 
 function Bars({ node }: { node: NodeView }) {
-  const { usage } = node;
+  const now = useNow();
+  const { usage, presence } = node;
   if (usage === null) return null;
   return (
-    <li>
-      <Link to="/admin/nodes/$nodeId" params={{ nodeId: node.id }}>
-        {node.name}
-      </Link>
+    <li data-old={presence.state === 'online' ? undefined : true}>
+      <span className="capacity-name">
+        <Link to="/admin/nodes/$nodeId" params={{ nodeId: node.id }}>
+          {node.name}
+        </Link>
+        {presence.state === 'unreachable' && <span className="warn-text small">Does not answer; figures from before {clock(presence.since, now)}.</span>}
+      </span>
       <Bar name="CPU" used={usage.cpu_percent ?? 0} of={usage.cpus * 100} words={`${percent(usage.cpu_percent)} of ${usage.cpus * 100} %`} />
       <Bar name="Memory" used={usage.memory_used_bytes} of={usage.memory_total_bytes} words={`${bytes(usage.memory_used_bytes)} of ${bytes(usage.memory_total_bytes)}`} />
       <Bar name="Disk" used={usage.disk_used_bytes} of={usage.disk_total_bytes} words={`${bytes(usage.disk_used_bytes)} of ${bytes(usage.disk_total_bytes)}`} />

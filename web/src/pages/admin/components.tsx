@@ -10,6 +10,7 @@ import { LongList } from '../../ui/long_list';
 import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
+import { HistorySection } from './history';
 import { SupervisionSection } from './supervision';
 
 const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
@@ -42,6 +43,7 @@ export function ComponentsPage() {
             )}
             <ComponentTable label="Components" components={view.components.filter(({ role }) => role !== 'shim')} />
             <SupervisionSection components={view.components.filter(({ role }) => role !== 'shim')} />
+            <HistorySection />
             <Keepers components={view.components.filter(({ role }) => role === 'shim')} />
           </>
         )}

@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router';
 import type { Component, ServerView } from '../../api/types';
 import { queries } from '../../live/cache';
 import { ago, count, millis } from '../../ui/format';
-import { CheckIcon, RestartIcon } from '../../ui/icons';
+import { AlertIcon, CheckIcon, RestartIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { useNow } from '../../ui/now';
 
@@ -29,6 +29,15 @@ function wasReplaced({ restarts, role }: Component): boolean {
   return restarts > 0 && role !== 'shim';
 }
 
+/** Whether it does its work again: what is not back has not healed. */
+function serves({ state }: Component): boolean {
+  return state === 'ready' || state === 'degraded';
+}
+
+function times(value: number): string {
+  return value === 1 ? 'once' : count(value, 'time');
+}
+
 function wasRestarted({ automatic_restarts }: ServerView): boolean {
   return automatic_restarts > 0;
 }
@@ -42,10 +51,10 @@ function Healed({ components, servers }: { components: readonly Component[]; ser
   return (
     <ul className="healed">
       {components.map((component) => (
-        <li key={component.name}>
-          <CheckIcon />
+        <li key={component.name} data-tone={serves(component) ? undefined : 'bad'}>
+          {serves(component) ? <CheckIcon /> : <AlertIcon />}
           <span>
-            <strong>{component.name}</strong> was replaced {count(component.restarts, 'time')}
+            <strong>{component.name}</strong> {!serves(component) && 'is not back yet; it '}was replaced {times(component.restarts)}
             {component.last_recovery_ms !== null && `, the last time within ${millis(component.last_recovery_ms)}`}.{' '}
             <span className="muted">
               {component.started_at !== null && `Its process is from ${ago(component.started_at, now)}. `}
@@ -61,11 +70,16 @@ function Healed({ components, servers }: { components: readonly Component[]; ser
             <Link to="/servers/$serverId/activity" params={{ serverId: server.id }}>
               {server.name}
             </Link>{' '}
-            was started again {count(server.automatic_restarts, 'time')} after crashes.
+            was started again {times(server.automatic_restarts)}, after {server.automatic_restarts === 1 ? 'a crash' : 'crashes'}.
           </span>
         </li>
       ))}
       {games.length > NAMED && <li className="muted more">and {count(games.length - NAMED, 'other server')}.</li>}
+      <li className="more">
+        <Link to="/admin/components" hash="history">
+          When, why, and what was lost
+        </Link>
+      </li>
     </ul>
   );
 }
