@@ -21,7 +21,7 @@ fn one_address_locks_out_only_itself() {
         Request::new("POST", "/api/v1/session").json(&body).from(from).send(installation.address()).unwrap()
     };
     let mut refused = 0;
-    // Each API server counts what it sees; together they let through twice as many.
+    // Both API servers may let a burst through before they have told each other.
     for _ in 0..40 {
         let answer = sign_in(bad, "not-the-password");
         match answer.problem().as_str() {

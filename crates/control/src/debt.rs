@@ -18,9 +18,10 @@ pub struct Rate {
 pub struct Debt(pub Timestamp);
 
 impl Debt {
-    /// What is owed, in milliseconds; never more than a burst, so that a clock that is set back locks nobody out.
-    fn owed(self, now: Timestamp, rate: Rate) -> u64 {
-        self.0.since(now).min(rate.burst * rate.refill_ms)
+    /// What is owed, in milliseconds; never more than two bursts, so that a clock that is set back locks nobody out for
+    /// long. More than one comes together when several count.
+    pub fn owed(self, now: Timestamp, rate: Rate) -> u64 {
+        self.0.since(now).min(2 * rate.burst * rate.refill_ms)
     }
 
     /// When one more is allowed, if not now.

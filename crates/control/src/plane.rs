@@ -102,7 +102,7 @@ impl ControlPlane {
             sessions: Sealed::new(&parts.master, "session"),
             answers: Sealed::new(&parts.master, "answer"),
             passwords: Passwords::new(parts.ids.clone()),
-            logins: LoginLimits::default(),
+            logins: LoginLimits::new(&parts.master),
             refusals: Refusals::default(),
             templates: ParsedTemplates::default(),
             push: PushQueue::default(),

@@ -12,7 +12,7 @@ use crate::{
     ControlError, ControlPlane,
     commit::{ANSWERS, AnswerEnvelope},
     observed::NodePicture,
-    record::{AllocationId, AllocationRecord, EnrolmentRecord, RevocationRecord, ServerRecord},
+    record::{AllocationId, AllocationRecord, EnrolmentRecord, LoginDebtRecord, RevocationRecord, ServerRecord},
 };
 
 /// How long a silent leader keeps the office.
@@ -122,6 +122,10 @@ impl ControlPlane {
         }
         for enrolment in self.tables.enrolments.filter(|enrolment| enrolment.expires_at <= now).iter().take(room) {
             transaction = transaction.remove::<EnrolmentRecord>(&enrolment.record.id, enrolment.revision)?;
+            room -= 1;
+        }
+        for debt in self.tables.login_debts.filter(|debt| debt.forgiven_at <= now).iter().take(room) {
+            transaction = transaction.remove::<LoginDebtRecord>(&debt.record.id, debt.revision)?;
             room -= 1;
         }
         let answers = Prefix::new(ANSWERS)?;

@@ -6,7 +6,10 @@ use nodepanel_store::{LeaseId, StoreError, Transaction};
 use nodepanel_types::WorkerId;
 use tokio::sync::watch;
 
-use crate::{ControlPlane, observed::follow_nodes, push::push_desired, reconcile::reconcile, record::InstanceRecord};
+use crate::{
+    ControlPlane, account::tell_sign_ins, observed::follow_nodes, push::push_desired, reconcile::reconcile,
+    record::InstanceRecord,
+};
 
 /// How long an API server that died is still announced to agents.
 const TTL: Duration = Duration::from_secs(3);
@@ -17,6 +20,7 @@ pub fn run(plane: &Arc<ControlPlane>) -> watch::Receiver<Vec<WorkerId>> {
     tokio::spawn(follow_nodes(Arc::clone(plane)));
     tokio::spawn(push_desired(Arc::clone(plane)));
     tokio::spawn(reconcile(Arc::clone(plane)));
+    tokio::spawn(tell_sign_ins(Arc::clone(plane)));
     tokio::spawn(be_known(Arc::clone(plane)));
     let (sender, receiver) = watch::channel(vec![plane.instance]);
     tokio::spawn(know_others(Arc::clone(plane), sender));

@@ -9,8 +9,9 @@ use nodepanel_store::{
 use tokio::sync::broadcast;
 
 use crate::record::{
-    AllocationRecord, ApiKeyRecord, EnrolmentRecord, InstallationRecord, InstanceRecord, NameRecord, NodeRecord,
-    RevocationRecord, ServerRecord, TemplateRecord, TemplateVersionRecord, UserRecord,
+    AllocationRecord, ApiKeyRecord, EnrolmentRecord, InstallationRecord, InstanceRecord, LoginDebtRecord,
+    LoginHomesRecord, NameRecord, NodeRecord, RevocationRecord, ServerRecord, TemplateRecord, TemplateVersionRecord,
+    UserRecord,
 };
 
 /// One kind of record.
@@ -89,6 +90,10 @@ pub struct Tables {
     pub names: Table<NameRecord>,
     /// What there is once.
     pub installation: Table<InstallationRecord>,
+    /// Failed sign-ins that have added up.
+    pub login_debts: Table<LoginDebtRecord>,
+    /// From where accounts were opened.
+    pub login_homes: Table<LoginHomesRecord>,
     /// API servers that run now.
     pub instances: Table<InstanceRecord>,
     cache: Cache,
@@ -110,6 +115,8 @@ impl Tables {
             servers: Table::new(&mut cache, store)?,
             names: Table::new(&mut cache, store)?,
             installation: Table::new(&mut cache, store)?,
+            login_debts: Table::new(&mut cache, store)?,
+            login_homes: Table::new(&mut cache, store)?,
             instances: Table::new(&mut cache, store)?,
             cache: cache.start(),
         })

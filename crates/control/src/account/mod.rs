@@ -10,6 +10,8 @@ mod rights;
 mod session;
 mod set_up;
 mod sign_in;
+mod sign_in_news;
+mod tally;
 mod user_view;
 mod users;
 
@@ -20,3 +22,4 @@ pub use password::Passwords;
 pub use rights::RightsChanges;
 pub use session::SessionClaims;
 pub use sign_in::SignedIn;
+pub(crate) use sign_in_news::tell_sign_ins;

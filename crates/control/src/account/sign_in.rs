@@ -24,14 +24,14 @@ pub struct SignedIn {
 }
 
 impl ControlPlane {
-    /// Whether an address may try to sign in; costs nothing, so that a flood is refused before its requests are read.
+    /// Whether an address may try to sign in; costs little, so that a flood is refused before its requests are read.
     pub fn may_sign_in(&self, address: IpAddr) -> Result<(), ControlError> {
-        self.logins.check(address, self.now())
+        self.logins.check(address, self.now(), &self.tables)
     }
 
     /// Opens a session.
     pub async fn sign_in(&self, credentials: Credentials, address: IpAddr) -> Result<SignedIn, ControlError> {
-        let attempt = self.logins.admit(address, &credentials.email, self.now())?;
+        let attempt = self.logins.admit(address, &credentials.email, self.now(), &self.tables)?;
         let name = NameRecord::key(NameSpace::Email, credentials.email.trim());
         let user = self
             .tables
@@ -43,7 +43,7 @@ impl ControlPlane {
             attempt.take_back(self.now());
         })?;
         let user = user.filter(|_| right).ok_or(ControlError::BadCredentials)?;
-        attempt.succeeded(self.now());
+        attempt.succeeded(user.record.id, self.now());
         self.open_session(&user.record)
     }
 

@@ -11,7 +11,7 @@ use super::Passwords;
 use crate::{
     Context, ControlError, ControlPlane, ListQuery,
     authorize::Scope,
-    record::{ApiKeyRecord, NameRecord, NameSpace, UserRecord},
+    record::{ApiKeyRecord, LoginHomesRecord, NameRecord, NameSpace, UserRecord},
     validate::{Complaints, email},
 };
 
@@ -113,6 +113,9 @@ impl ControlPlane {
             if let Some(claim) = self.tables.names.fresh(&NameRecord::key(NameSpace::Email, &read.record.email)).await?
             {
                 transaction = transaction.remove::<NameRecord>(&claim.record.id, claim.revision)?;
+            }
+            if let Some(homes) = self.tables.login_homes.fresh(&id).await? {
+                transaction = transaction.remove::<LoginHomesRecord>(&id, homes.revision)?;
             }
             for key in self.tables.api_keys.all().iter().filter(|key| key.record.user == id) {
                 transaction = transaction.remove::<ApiKeyRecord>(&key.record.id, key.revision)?;

@@ -6,6 +6,7 @@ mod access;
 mod allocation;
 mod installation;
 mod instance;
+mod login;
 mod name;
 mod node;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use access::{ApiKeyRecord, EnrolmentRecord, EnrolmentUse, RevocationRecord};
 pub use allocation::{AllocationId, AllocationRecord};
 pub use installation::{InstallationRecord, InstallationSecrets};
 pub use instance::InstanceRecord;
+pub use login::{LoginDebtRecord, LoginHomesRecord};
 pub use name::{NameRecord, NameSpace};
 pub use node::NodeRecord;
 pub use server::ServerRecord;

@@ -46,6 +46,8 @@ async fn records_of_version_1_are_read() {
         is_read::<EnrolmentRecord>().await,
         is_read::<InstallationRecord>().await,
         is_read::<InstanceRecord>().await,
+        is_read::<LoginDebtRecord>().await,
+        is_read::<LoginHomesRecord>().await,
         is_read::<NameRecord>().await,
         is_read::<NodeRecord>().await,
         is_read::<RevocationRecord>().await,
