@@ -91,6 +91,11 @@ impl Builds {
         }
     }
 
+    /// Whether this is the last build that was proven.
+    pub fn is_proven(&self, print: Print) -> bool {
+        self.remembered.proven == Some(print)
+    }
+
     /// Remembers that the build in `program` is good, and keeps a copy: a second name where that can be had, since it
     /// costs nothing. Blocks for the disk.
     pub fn keep(&mut self, program: &Path, print: Print) -> Result<(), BuildError> {

@@ -8,6 +8,7 @@ mod handle;
 mod identity;
 mod launch;
 mod orphans;
+pub mod succession;
 mod usage;
 
 pub use ending::Ending;
