@@ -7,6 +7,7 @@ use nodepanel_control::{MasterKey, setup_token};
 use nodepanel_supervise::{
     control::Control,
     keeper::{Keeper, KeeperPlan, interrupts},
+    process::succession::{SUCCESSION, let_signals_in},
 };
 use nodepanel_types::component::ComponentState;
 
@@ -35,21 +36,34 @@ pub fn run(data_dir: &DataDir, config: &Config, stop_servers: bool) -> anyhow::R
             args: arguments,
             env: Vec::new(),
             stop_servers,
+            command: std::env::args_os().collect(),
         };
+        let succession = std::env::var(SUCCESSION).ok();
+        if succession.as_deref() == Some("try") {
+            return Ok(Keeper::can_go_on()?);
+        }
         // Caught from here on, so that an early Ctrl-C ends what was started instead of leaving half of it.
         let interrupts = interrupts()?;
-        output::tell(format_args!("Starting NodePanel in {}", data_dir.path().display()));
-        let keeper = Keeper::begin(plan, Arc::new(SystemClock)).await?;
-        if keeper.found_running() {
-            output::tell(format_args!("It was running already; this terminal keeps it from now on."));
-        }
+        let keeper = if succession.is_some() {
+            let_signals_in()?;
+            Keeper::go_on(plan, Arc::new(SystemClock)).await?
+        } else {
+            output::tell(format_args!("Starting NodePanel in {}", data_dir.path().display()));
+            let keeper = Keeper::begin(plan, Arc::new(SystemClock)).await?;
+            if keeper.found_running() {
+                output::tell(format_args!("It was running already; this terminal keeps it from now on."));
+            }
+            keeper
+        };
         let notifier = Notifier::from_env();
         notifier.ready("The supervisor answers.");
         // Kept from the first moment on, whatever the announcement waits for.
         let keep = keeper.keep(interrupts);
         tokio::pin!(keep);
         let announced = async {
-            announce(data_dir, config, &master).await;
+            if succession.is_none() {
+                announce(data_dir, config, &master).await;
+            }
             std::future::pending::<()>().await;
         };
         tokio::select! {

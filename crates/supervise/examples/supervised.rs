@@ -29,6 +29,7 @@ use nodepanel_supervise::{
     keeper::{Keeper, KeeperPlan, interrupts},
     plan::{Plan, SocketSpec, Timing, WorkerSpec},
     policy::Backoff,
+    process::succession::{SUCCESSION, let_signals_in},
     sockets::Inherited,
     supervisor,
     worker::{About, RUN_DIR, Worker},
@@ -79,7 +80,14 @@ fn run() -> Result<(), Box<dyn Error>> {
                 let plan = keeper_plan(data_dir.as_ref(), address.parse()?, workers)?;
                 // Heard from the first moment on: a Ctrl-C while it begins counts too.
                 let interrupts = interrupts()?;
-                let keeper = Keeper::begin(plan, Arc::new(SystemClock)).await?;
+                let keeper = match env::var(SUCCESSION).ok().as_deref() {
+                    Some("try") => return Ok(Keeper::can_go_on()?),
+                    Some(_) => {
+                        let_signals_in()?;
+                        Keeper::go_on(plan, Arc::new(SystemClock)).await?
+                    }
+                    None => Keeper::begin(plan, Arc::new(SystemClock)).await?,
+                };
                 keeper.keep(interrupts).await.map_err(Into::into)
             }
             ["worker"] => work(&inherited).await,
@@ -127,6 +135,7 @@ fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Resul
         args: vec!["supervise".into(), data_dir.into(), address.to_string().into(), workers.into()],
         env: Vec::new(),
         stop_servers: false,
+        command: env::args_os().collect(),
     })
 }
 

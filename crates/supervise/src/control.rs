@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nodepanel_types::component::Component;
+use nodepanel_types::{Millis, component::Component};
 use tokio::time::timeout;
 
 use crate::{
@@ -104,6 +104,12 @@ impl Control {
     pub async fn keeping(&mut self) -> Result<(), ControlError> {
         // A supervisor of an earlier version does not answer what it does not know, and need not.
         self.channel.send(&ToSupervisor::Keeping, &[]).await?;
+        Ok(())
+    }
+
+    /// Says that the calling process, which keeps this supervisor, goes on as another build, after `took_ms`.
+    pub async fn keeper_renewed(&mut self, took_ms: Millis) -> Result<(), ControlError> {
+        self.channel.send(&ToSupervisor::KeeperRenewed { took_ms }, &[]).await?;
         Ok(())
     }
 

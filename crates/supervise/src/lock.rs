@@ -3,7 +3,10 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -43,7 +46,21 @@ impl Single {
 /// The lock, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct InstallationLock {
-    _file: File,
+    file: File,
+}
+
+/// The lock belongs to what the descriptor refers to: whoever has a copy holds it.
+impl AsFd for InstallationLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A lock that was taken by the image before this one.
+impl From<OwnedFd> for InstallationLock {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self { file: descriptor.into() }
+    }
 }
 
 /// Why the lock was not taken.
@@ -103,7 +120,7 @@ impl InstallationLock {
         }
         // The pid is for people; a full disk must not keep the supervisor from starting.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -12,7 +12,7 @@ use nodepanel_types::clock::Clock;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
-use super::{Keeper, KeeperError, KeeperPlan};
+use super::{Keeper, KeeperError, KeeperPlan, renewal::Renewal};
 use crate::{
     build::{Builds, Choice, INSTALLED, Print},
     control::{Control, ControlError},
@@ -50,7 +50,8 @@ impl Keeper {
             let sockets = bind_all(&plan, &record)?;
             (start_supervisor(&plan, &sockets, &log, None, false)?, sockets)
         };
-        let mut keeper = Self { plan, clock, run_dir, sockets, log, supervisor, found, _lock: lock };
+        let renewal = Renewal::new();
+        let mut keeper = Self { plan, clock, run_dir, sockets, log, supervisor, found, renewal, lock };
         keeper.first_answer(log_length).await?;
         keeper.complete_sockets().await;
         Ok(keeper)

@@ -2,11 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    io,
     time::{Duration, Instant},
 };
 
 use tokio::{
     sync::mpsc,
+    task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -41,6 +43,7 @@ impl Keeper {
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = false;
+        let mut cutting: Option<JoinHandle<io::Result<bool>>> = None;
         loop {
             tokio::select! {
                 ending = self.supervisor.ended() => {
@@ -73,13 +76,23 @@ impl Keeper {
                     info!("stopping the control plane");
                     tokio::spawn(ask_to_stop(self.plan.data_dir.clone(), self.plan.stop_servers));
                 }
+                verdict = self.renewal.verdict() => {
+                    // A log that is just being cut is cut to its end.
+                    if let Some(cutting) = cutting.take() {
+                        let _ = cutting.await;
+                    }
+                    self.decide(verdict, asked, &interrupts).await;
+                }
                 _ = round.tick() => {
+                    if !asked {
+                        self.look_for_build();
+                    }
                     self.complete_sockets().await;
                     if std::process::id() == 1 {
                         reap_orphans(&[self.supervisor.pid()]);
                     }
                     if let Ok(cutter) = self.log.cutter() {
-                        tokio::task::spawn_blocking(move || cutter.cut());
+                        cutting = Some(tokio::task::spawn_blocking(move || cutter.cut()));
                     }
                 }
             }

@@ -7,6 +7,7 @@
 mod begin;
 mod interrupts;
 mod keep;
+mod renewal;
 
 use std::{
     ffi::OsString,
@@ -18,6 +19,7 @@ use std::{
 use nodepanel_types::clock::Clock;
 
 pub use interrupts::interrupts;
+use renewal::Renewal;
 
 use crate::{
     lock::{InstallationLock, LockError},
@@ -43,6 +45,9 @@ pub struct KeeperPlan {
     pub env: Vec<(OsString, OsString)>,
     /// An interrupt stops the game servers too.
     pub stop_servers: bool,
+    /// The command line of the keeper itself, by which it goes on as a later build: the name of the program first. Empty
+    /// for one that never does.
+    pub command: Vec<OsString>,
 }
 
 /// A keeper with a supervisor that answers.
@@ -54,7 +59,8 @@ pub struct Keeper {
     log: WorkerLog,
     supervisor: Process,
     found: bool,
-    _lock: InstallationLock,
+    renewal: Renewal,
+    lock: InstallationLock,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -110,6 +116,9 @@ pub enum KeeperError {
         /// Its log.
         log: PathBuf,
     },
+    /// What the keeper before this one left cannot be taken over.
+    #[error("cannot go on where the last build stopped")]
+    Left(#[source] io::Error),
     /// A file or directory of the installation cannot be used.
     #[error("cannot {what} {}", path.display())]
     Files {

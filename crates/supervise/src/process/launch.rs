@@ -17,7 +17,7 @@ use std::{
 
 use command_fds::{CommandFdExt, FdMapping};
 
-use super::{Process, ProcessError};
+use super::{Process, ProcessError, succession::SUCCESSION};
 use crate::sockets::PREDECESSOR;
 
 /// The first descriptor of the sockets that are handed to a process (systemd's `SD_LISTEN_FDS_START`).
@@ -40,7 +40,8 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         // What the caller was given says nothing about the descriptors of the new process, and systemd hears one of us.
         let systemd = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
-        for variable in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", PREDECESSOR].into_iter().chain(systemd) {
+        let own = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", PREDECESSOR, SUCCESSION];
+        for variable in own.into_iter().chain(systemd) {
             command.env_remove(variable);
         }
         Self { program, command, sockets: Vec::new() }

@@ -124,6 +124,25 @@ impl Supervisor {
         self.watch_keeper(process);
     }
 
+    /// The keeper goes on as the build that has proven itself.
+    pub(super) fn keeper_renewed(&mut self, pid: Option<u32>, took_ms: Millis) {
+        if pid.is_none() || self.overseer.pid() != pid {
+            return;
+        }
+        info!(process.pid = pid, "the keeper goes on as the build that has proven itself");
+        self.recorder.append(Recovery {
+            at: self.clock.now(),
+            component: NAME.to_owned(),
+            what: "went on as the new build, in the same process".to_owned(),
+            why: "was of an older build than the one that has proven itself".to_owned(),
+            took_ms: Some(took_ms),
+            tries: 1,
+            occasion: None,
+            observed_by: None,
+            lost: Some("Nothing.".to_owned()),
+        });
+    }
+
     fn watch_keeper(&mut self, process: Process) {
         let process = Arc::new(process);
         let (watched, events, pid) = (Arc::clone(&process), self.sender.clone(), process.pid());
@@ -227,6 +246,12 @@ impl Supervisor {
         };
         let mut supervision = self.supervision(NAME, Restarter::Unknown);
         supervision.restarted_by = restarter;
+        if self.overseer.pid().is_some_and(|pid| self.outlives_build(pid)) {
+            supervision.doubts.push(format!(
+                "The process {NAME} is of an older build than the others: it could not go on as the new one. Its log says \
+                 why; `systemctl restart nodepanel` renews it, and game servers go on."
+            ));
+        }
         Some(Component {
             name: NAME.to_owned(),
             role: Role::Keeper,
@@ -272,7 +297,8 @@ impl Supervisor {
             })
         };
         let proof = child.started_at.and_then(proof);
-        let supervision = Supervision { proof, ..self.supervision(&child.name, Restarter::Agent) };
+        let doubts = child.supervision.doubts.clone();
+        let supervision = Supervision { proof, doubts, ..self.supervision(&child.name, Restarter::Agent) };
         Component { supervision, ..child.clone() }
     }
 }

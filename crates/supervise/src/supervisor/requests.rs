@@ -77,6 +77,10 @@ impl Supervisor {
                     self.kept_by(pid);
                 }
             }
+            ToSupervisor::KeeperRenewed { took_ms } => {
+                let pid = self.connections.get_mut(id).and_then(|connection| connection.peer.pid);
+                self.keeper_renewed(pid, took_ms);
+            }
             ToSupervisor::Status => {
                 let (components, keeper) = (self.components(), self.keeper().map(Box::new));
                 self.connections.send(id, FromSupervisor::Status { components, keeper });

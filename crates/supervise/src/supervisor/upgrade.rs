@@ -34,6 +34,9 @@ const CHECK: Duration = Duration::from_secs(10);
 const LOST: &str = "The requests that its processes had accepted and not answered; the panel sends reads and keyed writes \
                     again. Nothing that was acknowledged.";
 
+/// From the beginning of a move until everything follows that goes on by itself: longer than the proof and some rounds.
+const TO_FOLLOW: Duration = Duration::from_secs(60);
+
 /// What workers are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
@@ -346,6 +349,15 @@ impl Supervisor {
             observed_by: None,
             lost: Some(LOST.to_owned()),
         });
+    }
+
+    /// Whether a process that should be of this build is not, although that proved itself some time ago.
+    pub(super) fn outlives_build(&self, pid: u32) -> bool {
+        let settled = self.moving.as_ref().is_some_and(|moving| {
+            *moving.rollout.stage() == Stage::Settled && !moving.checking && moving.began.elapsed() > TO_FOLLOW
+        });
+        // Who cannot look does not know.
+        settled && Print::of(Path::new(&format!("/proc/{pid}/exe"))).is_ok_and(|print| Some(print) != own_print())
     }
 
     /// What the command line is told.

@@ -58,6 +58,11 @@ pub enum ToSupervisor {
     TakeSockets,
     /// Says that the process at the other end keeps this supervisor.
     Keeping,
+    /// Says that the process at the other end, which keeps this supervisor, goes on as another build.
+    KeeperRenewed {
+        /// From the last thing that the old build did to the first of the new one.
+        took_ms: Millis,
+    },
     /// Asks for the state of every component.
     Status,
     /// Asks for the last recoveries.

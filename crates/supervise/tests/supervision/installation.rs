@@ -5,7 +5,7 @@ use std::{
     env, fs,
     future::Future,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -26,6 +26,13 @@ pub struct Installation {
     _directory: tempfile::TempDir,
     pub data_dir: PathBuf,
     pub address: SocketAddr,
+}
+
+/// Puts a build of the example at `path`; each is another one than those before it.
+pub fn install(path: &Path) {
+    let fresh = path.with_extension("new");
+    fs::copy(example(), &fresh).unwrap();
+    fs::rename(fresh, path).unwrap();
 }
 
 /// Waits until `condition` gives something.
@@ -59,8 +66,13 @@ impl Installation {
 
     /// Starts the example in a role with a log of its own.
     pub fn launch(&self, role: &str, workers: usize) -> Process {
+        self.launch_as(&example(), role, workers)
+    }
+
+    /// The same from a copy of the example, which can be replaced by another build.
+    pub fn launch_as(&self, program: &Path, role: &str, workers: usize) -> Process {
         let log = fs::File::create(self.data_dir.join(format!("{role}.log"))).unwrap();
-        Launch::new(example())
+        Launch::new(program)
             .args([role.as_ref(), self.data_dir.as_os_str()])
             .args([self.address.to_string(), workers.to_string()])
             .stderr(log)

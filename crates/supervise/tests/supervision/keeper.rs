@@ -1,13 +1,19 @@
 //! The keeper with real processes: it outlives the rest, and the rest outlives it.
-use std::{net::TcpListener, time::Duration};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use crate::installation::{Installation, send, within};
-use nodepanel_supervise::process::{Ending, Process, Signal};
+use crate::installation::{Installation, install, send, within};
+use nodepanel_supervise::{
+    build::{Builds, Print},
+    process::{Ending, Process, Signal},
+};
 use nodepanel_types::component::ComponentState;
 use tokio::{net::TcpStream, time::timeout};
 
 async fn keep(installation: &Installation, workers: usize) -> Process {
-    let keeper = installation.launch("keep", workers);
+    kept(installation, installation.launch("keep", workers), workers).await
+}
+
+async fn kept(installation: &Installation, keeper: Process, workers: usize) -> Process {
     within("the supervisor", async || {
         assert!(keeper.is_running(), "the keeper ended: {}", installation.log("keep"));
         installation.components().await
@@ -161,4 +167,62 @@ fn holds_socket(process: &Process, installation: &Installation) -> Option<()> {
         .filter_map(|entry| std::fs::read_link(entry.path()).ok())
         .any(|link| link.to_str() == Some(&inode))
         .then_some(())
+}
+
+/// The build that a process runs.
+fn runs(process: &Process) -> Option<Print> {
+    Print::of(format!("/proc/{}/exe", process.pid()).as_ref()).ok()
+}
+
+#[tokio::test]
+async fn it_goes_on_as_a_build_that_has_proven_itself_and_as_no_other() {
+    let installation = Installation::new();
+    let program = installation.data_dir.join("program");
+    install(&program);
+    let keeper = kept(&installation, installation.launch_as(&program, "keep", 1), 1).await;
+    let supervisor = supervisor_pid(&installation).await;
+    let first = runs(&keeper);
+
+    // One that nobody has proven is left alone, and so is one that cannot go on, proven or not.
+    fs::write(program.with_extension("bad"), "#!/bin/sh\ntouch \"$0.tried\"\nexit 1\n").unwrap();
+    fs::set_permissions(program.with_extension("bad"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(program.with_extension("bad"), &program).unwrap();
+    let tried = installation.data_dir.join("program.tried");
+    assert!(!tried.exists());
+    Builds::open(&installation.data_dir).keep(&program, Print::of(&program).unwrap()).unwrap();
+    within("the trial", async || tried.exists().then_some(())).await;
+    assert_eq!(runs(&keeper), first);
+
+    // Connections are made all the while, and none is refused.
+    install(&program);
+    let second = Print::of(&program).unwrap();
+    Builds::open(&installation.data_dir).keep(&program, second).unwrap();
+    within("the next image", async || {
+        TcpStream::connect(installation.address).await.unwrap();
+        (runs(&keeper) == Some(second)).then_some(())
+    })
+    .await;
+    let actions = within("the record", async || {
+        let actions = installation.control().await.recoveries(10).await.ok()?;
+        actions.into_iter().find(|action| action.component == "keeper" && action.what.contains("went on"))
+    })
+    .await;
+    println!("the keeper was away for {} ms", actions.took_ms.unwrap());
+    assert!(keeper.is_running());
+    assert_eq!(supervisor_pid(&installation).await, supervisor);
+
+    // It is still the parent, which alone learns how the supervisor ends, and still holds the sockets and its lock.
+    send(supervisor, Signal::KILL);
+    let own = within("the next supervisor", async || {
+        let own = installation.components().await?.into_iter().next()?;
+        (own.pid != supervisor && own.last_recovery_ms.is_some()).then_some(own)
+    })
+    .await;
+    assert_eq!(own.last_exit.as_deref(), Some("was killed by SIGKILL"));
+    installation.ready(1).await;
+    let second_keeper = installation.launch_as(&program, "keep", 1);
+    assert_ne!(second_keeper.ended().await.unwrap(), Ending::Exited { code: 0 });
+    keeper.signal(Signal::INT).unwrap();
+    assert_eq!(keeper.ended().await.unwrap(), Ending::Exited { code: 0 });
+    assert!(installation.answer().await.is_none(), "somebody still listens");
 }
