@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use rustix::process::Signal;
 
-use crate::harness::{Game, Installation, PATIENCE, Setting, Witness, binary, own_program, signal, wait_for};
+use crate::harness::{Console, Game, Installation, PATIENCE, Setting, Witness, binary, own_program, signal, wait_for};
 
 /// A program that is ours in everything but its name, after `spoiled` has had a look at the command line.
 fn build(directory: &Path, name: &str, spoiled: &str) -> PathBuf {
@@ -103,4 +103,66 @@ fn a_sign_of_the_system_begins_an_upgrade_and_a_broken_configuration_stops_it() 
         before.iter().zip(&after).all(|(before, after)| before != after).then_some(())
     });
     installation.wait_components_ready();
+}
+
+/// What tells a build from another one: the size and the time of its file.
+fn print_of(path: &Path) -> (u64, i64, i64) {
+    let metadata = fs::metadata(path).unwrap();
+    (metadata.size(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+/// The build that a process runs.
+fn runs(pid: u32) -> (u64, i64, i64) {
+    print_of(Path::new(&format!("/proc/{pid}/exe")))
+}
+
+#[test]
+fn everything_is_of_the_new_build_in_the_end_and_the_game_did_not_notice() {
+    let installation = Setting::new().with_own_program().start();
+    let admin = installation.admin();
+    let game = Game::start_echo(&admin, "untouched");
+    let console = Console::open(&admin, &game.id);
+    console.type_line("before", "key-before");
+    console.wait_line("> before");
+    let processes = installation.game_of(&game.id);
+    let (keeper, shim) = (installation.pid("keeper"), installation.shim_of(&game.id).unwrap());
+    wait_proven(&installation);
+    let old = runs(keeper);
+    assert_eq!(runs(shim), old);
+
+    // A refused build never gets as far as the keeper and the shims.
+    let directory = tempfile::tempdir().unwrap();
+    let spoiled = "case \"$*\" in *\"role api\"*) exit 1;; *\"role shim\"*--*try*) touch \"$0.tried\";; esac; \
+                   test -z \"$NODEPANEL_SUCCESSION\" || touch \"$0.tried\"";
+    let bad = build(directory.path(), "bad", spoiled);
+    assert!(!installation.cli(&["upgrade", &bad.display().to_string()]).status.success());
+    installation.wait_components_ready();
+    let tried = PathBuf::from(format!("{}.tried", own_program(installation.data_dir()).display()));
+    assert!(!tried.exists());
+    assert_eq!((runs(keeper), runs(shim)), (old, old));
+
+    // The same program with another time is another build.
+    let another = directory.path().join("another");
+    fs::copy(binary(), &another).unwrap();
+    let output = installation.cli(&["upgrade", &another.display().to_string()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let new = print_of(&own_program(installation.data_dir()));
+    assert_ne!(new, old);
+    wait_for("the keeper and the shim to be of the new build", PATIENCE, || {
+        (runs(keeper) == new && runs(shim) == new).then_some(())
+    });
+    for pid in pids(&installation).into_iter().chain([installation.pid("supervisor")]) {
+        assert_eq!(runs(pid), new);
+    }
+    assert_eq!(
+        (installation.pid("keeper"), installation.shim_of(&game.id)),
+        (keeper, Some(shim)),
+        "the same processes"
+    );
+    assert_eq!(installation.game_of(&game.id), processes, "the game did not notice");
+    console.type_line("after", "key-after");
+    console.wait_line("> after");
+    console.assert_whole();
+    let history = String::from_utf8_lossy(&installation.cli(&["status", "--history"]).stdout).into_owned();
+    assert!(history.contains("went on as the new build"), "{history}");
 }

@@ -36,6 +36,7 @@ use crate::{
     node::Node,
     plan::Note,
     query::{self, Census},
+    renewal,
     runtime::{ProcessRuntime, ProcessRuntimeConfig, Recovered, RunPlace},
     server, users,
 };
@@ -167,6 +168,7 @@ impl Agent {
         node.tasks.spawn(query::rounds(Arc::clone(&node), Arc::clone(&census)));
         node.tasks.spawn(measure::every_second(Arc::clone(&node), census, sender));
         node.tasks.spawn(measure::disks(Arc::clone(&node)));
+        node.tasks.spawn(renewal::keep_up(Arc::clone(&node), config.data_dir.clone(), config.program.clone()));
         Ok(Self { node, config, components, _home: home })
     }
 

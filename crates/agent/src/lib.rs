@@ -26,6 +26,7 @@ mod plan;
 mod policy;
 mod ports;
 mod query;
+mod renewal;
 mod runtime;
 mod server;
 mod stats;

@@ -82,7 +82,8 @@ fn report(node: &Node, components: &watch::Sender<Vec<Component>>) {
         .iter()
         .filter_map(|server| {
             let keeper = server.keeper().borrow();
-            keeper.as_ref().map(|keeper| keeper.component(server.id, &server.desired().name))
+            let older = server.older_build();
+            keeper.as_ref().map(|keeper| keeper.component(server.id, &server.desired().name, older.as_deref()))
         })
         .collect();
     components.send_if_modified(|held| {

@@ -17,7 +17,7 @@ pub mod spec;
 
 pub use client::{ClientError, ShimClient};
 pub use game::clean_up;
-pub use keeper::{RunError, run};
+pub use keeper::{RunError, can_go_on, go_on, run};
 pub use launch::{LaunchError, launch};
 pub use log::{LogReader, LogWriter};
 pub use spec::{LogSpec, ShimSpec, Subject};

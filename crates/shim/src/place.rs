@@ -13,7 +13,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd, RawFd},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -21,7 +21,7 @@ use std::{
 use nodepanel_supervise::process::Identity;
 use rustix::{
     fs::{FlockOperation, Mode, OFlags, fcntl_lock},
-    io::Errno,
+    io::{Errno, FdFlags},
     process::{Flock, FlockType, fcntl_getlk},
 };
 use serde::{Deserialize, Serialize};
@@ -71,13 +71,38 @@ pub fn is_alive(state_dir: &Path) -> io::Result<bool> {
     }
 }
 
+/// The lock of a shim's directory, held until the process ends.
+///
+/// It belongs to the process and the file: the kernel drops it as soon as the process closes any descriptor of the file.
+#[derive(Debug)]
+pub(crate) enum Lock {
+    /// Taken by this image.
+    Taken(File),
+    /// Taken by an earlier image of this process, under a descriptor that stays open for as long as the process lives.
+    Kept(RawFd),
+}
+
+impl Lock {
+    /// Lets the lock outlive an `execve`; returns the descriptor that must then stay open.
+    pub(crate) fn keep(&self) -> io::Result<RawFd> {
+        match self {
+            // Whatever is started meanwhile closes what it inherits, and does not inherit the lock.
+            Self::Taken(file) => {
+                rustix::io::fcntl_setfd(file, FdFlags::empty())?;
+                Ok(file.as_raw_fd())
+            }
+            Self::Kept(descriptor) => Ok(*descriptor),
+        }
+    }
+}
+
 /// Takes the lock of `state_dir`; `None` when another shim holds it.
-pub(crate) fn lock(state_dir: &Path) -> io::Result<Option<File>> {
+pub(crate) fn lock(state_dir: &Path) -> io::Result<Option<Lock>> {
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).mode(0o600).open(state_dir.join(LOCK))?;
     // A lock of the process, not of the file: the file must be opened only once in it.
     match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock::Taken(file))),
         Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
         Err(errno) => Err(errno.into()),
     }

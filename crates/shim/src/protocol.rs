@@ -6,6 +6,9 @@
 //! nothing else. Shims outlive upgrades, so every form here only grows: unknown fields are ignored, unknown
 //! requests are answered with [`RefusalCode::Unsupported`].
 
+use std::path::PathBuf;
+
+use nodepanel_supervise::build::Print;
 use nodepanel_types::{
     Millis, ServerId, Timestamp,
     state::{Exit, Run},
@@ -74,6 +77,14 @@ pub enum Request {
         /// The line.
         text: String,
     },
+    /// Goes on as another build of the program, in the same process, without the game noticing. Answered by that build
+    /// with [`Renewed`]; the connection ends afterwards, and so do all others.
+    Renew {
+        /// The program, absolute.
+        program: PathBuf,
+        /// Which build must be in that file.
+        build: Print,
+    },
     /// The exit is known and recorded elsewhere: the shim may go. Refused while the game runs. Answered with
     /// [`Done`].
     AckExit,
@@ -133,6 +144,10 @@ pub enum RefusalCode {
     InputFull,
     /// The request has a bad value.
     Invalid,
+    /// It cannot be done now; later it may be.
+    NotNow,
+    /// The new build cannot go on from here.
+    Unfit,
     /// Too many connections.
     Busy,
     /// This shim does not know the request.
@@ -149,8 +164,21 @@ pub struct Welcome {
     pub server: ServerId,
     /// The shim's own process id.
     pub pid: u32,
-    /// The build that the shim runs.
+    /// The version of the build that the shim runs.
     pub version: String,
+    /// Which build that is; `None` when a shim of an earlier version answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Print>,
+}
+
+/// The shim goes on as another build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewed {
+    /// The build that answers.
+    pub build: Option<Print>,
+    /// How long nobody kept the game: from the last thing that the old image did to the first that the new one did, in
+    /// microseconds.
+    pub took_us: u64,
 }
 
 /// A line was put into the console.

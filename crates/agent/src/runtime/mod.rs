@@ -8,11 +8,12 @@ mod process;
 mod shim_run;
 mod state;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use nodepanel_supervise::build::Print;
 use nodepanel_types::Millis;
 use tokio::sync::watch;
 
@@ -76,6 +77,13 @@ pub trait Running: Send + Sync + 'static {
         from: ConsoleFrom,
         follow: bool,
     ) -> Result<BoxStream<'static, Result<Bytes, RuntimeError>>, RuntimeError>;
+
+    /// Which build keeps it; `None` when that cannot say.
+    fn build(&self) -> Option<Print>;
+
+    /// Has the keeper go on as another build, the one in the file `program`, without the game noticing. Returns how long
+    /// nobody kept it.
+    async fn renew(&self, program: &Path, build: Print) -> Result<Duration, RuntimeError>;
 
     /// The end is recorded: the keeper may go, and what the run needed with it.
     async fn release(&self);

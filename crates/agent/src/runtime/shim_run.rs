@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt as _, stream::BoxStream};
 use nodepanel_shim::{ClientError, ShimClient, place, protocol::ShimStatus};
+use nodepanel_supervise::build::Print;
 use nodepanel_types::{Millis, clock::Clock, state::Exit};
 use tokio::{sync::watch, time::timeout};
 
@@ -24,6 +25,8 @@ pub struct ShimRun {
     place: RunPlace,
     groups: Vec<PathBuf>,
     state: watch::Receiver<RunState>,
+    /// Which build the shim is.
+    build: Mutex<Option<Print>>,
 }
 
 impl ShimRun {
@@ -36,7 +39,8 @@ impl ShimRun {
     ) -> Result<Arc<Self>, RuntimeError> {
         let (client, first, states) = ShimClient::attach(&place.state_dir, token).await?;
         let (sender, state) = watch::channel(first.into());
-        let run = Arc::new(Self { client, place, groups, state });
+        let build = Mutex::new(client.welcome().build);
+        let run = Arc::new(Self { client, place, groups, state, build });
         tokio::spawn(follow(Arc::clone(&run), states.boxed(), sender, clock));
         Ok(run)
     }
@@ -147,6 +151,16 @@ impl Running for ShimRun {
     ) -> Result<BoxStream<'static, Result<Bytes, RuntimeError>>, RuntimeError> {
         let (_, frames) = self.client.console(from, follow).await?;
         Ok(frames.map_err(RuntimeError::from).boxed())
+    }
+
+    fn build(&self) -> Option<Print> {
+        *self.build.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn renew(&self, program: &Path, build: Print) -> Result<Duration, RuntimeError> {
+        let renewed = self.client.renew(program, build).await?;
+        *self.build.lock().unwrap_or_else(PoisonError::into_inner) = renewed.build;
+        Ok(Duration::from_micros(renewed.took_us))
     }
 
     async fn release(&self) {

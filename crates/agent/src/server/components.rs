@@ -22,9 +22,15 @@ pub struct Keeper {
 
 impl Keeper {
     /// As `nodepanel status` shows it.
-    pub fn component(&self, server: ServerId, name: &str) -> Component {
+    ///
+    /// `older` says why it is of an older build than it could be.
+    pub fn component(&self, server: ServerId, name: &str, older: Option<&str>) -> Component {
+        let shim = format!("shim-{}", server.short());
+        let doubt = older.filter(|_| self.pid.is_some()).map(|why| {
+            format!("The process {shim} is of an older build until the server is started again, or it can go on. {why}")
+        });
         Component {
-            name: format!("shim-{}", server.short()),
+            name: shim,
             role: Role::Shim,
             pid: self.pid,
             state: if self.pid.is_some() { ComponentState::Ready } else { ComponentState::BackingOff },
@@ -33,7 +39,7 @@ impl Keeper {
             last_recovery_ms: self.last_recovery_ms,
             last_exit: self.last_exit.clone(),
             detail: Some(format!("keeps the game server \u{201c}{name}\u{201d}")),
-            supervision: Supervision::default(),
+            supervision: Supervision { doubts: doubt.into_iter().collect(), ..Supervision::default() },
         }
     }
 }

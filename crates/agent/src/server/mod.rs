@@ -57,6 +57,8 @@ pub struct Server {
     console: watch::Sender<Feed>,
     install: watch::Sender<Feed>,
     keeper: watch::Sender<Option<Keeper>>,
+    /// Why its keeper is of an older build than it could be.
+    older_build: Mutex<Option<String>>,
     series: Mutex<Series>,
     disk_bytes: AtomicU64,
 }
@@ -88,6 +90,7 @@ impl Server {
             console: watch::Sender::new(Feed::Pause),
             install: watch::Sender::new(Feed::Closed),
             keeper: watch::Sender::new(None),
+            older_build: Mutex::default(),
             series: Mutex::default(),
             disk_bytes: AtomicU64::new(UNKNOWN),
         });
@@ -131,6 +134,15 @@ impl Server {
     /// Its keeper, when it has one.
     pub fn keeper(&self) -> &watch::Sender<Option<Keeper>> {
         &self.keeper
+    }
+
+    /// Why its keeper is of an older build than it could be; `None` when it is not.
+    pub fn older_build(&self) -> Option<String> {
+        self.older_build.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_older_build(&self, why: Option<String>) {
+        *self.older_build.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Adds a sample; returns a minute that is complete with it.

@@ -70,7 +70,7 @@ fn dispatch(line: CommandLine) -> anyhow::Result<Exit> {
             return Ok(Exit::Done);
         }
         Command::Role { role: RoleCommand::Shim { spec } } => {
-            role::shim::run(spec)?;
+            role::shim::run(spec, &[])?;
             return Ok(Exit::Done);
         }
         _ => {}

@@ -10,10 +10,15 @@ pub mod supervise;
 mod panel_files;
 mod platform;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 /// The order that the command line names, when it is `nodepanel role ROLE --spec PATH` and nothing more.
 fn spec_for(role: &str) -> Option<PathBuf> {
+    spec_and_mode_for(role).filter(|(_, mode)| mode.is_empty()).map(|(spec, _)| spec)
+}
+
+/// The same with what follows.
+fn spec_and_mode_for(role: &str) -> Option<(PathBuf, Vec<OsString>)> {
     let mut arguments = std::env::args_os().skip(1);
     for expected in ["role", role, "--spec"] {
         if arguments.next()? != expected {
@@ -21,7 +26,7 @@ fn spec_for(role: &str) -> Option<PathBuf> {
         }
     }
     let spec = arguments.next()?;
-    arguments.next().is_none().then(|| PathBuf::from(spec))
+    Some((PathBuf::from(spec), arguments.collect()))
 }
 
 /// Returns at SIGTERM or Ctrl-C, for what was started by hand.

@@ -1,6 +1,6 @@
 //! One authenticated connection to a shim.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -43,7 +43,16 @@ impl Connection {
 
     /// Sends a request and waits for its answer.
     pub(super) async fn ask<T: DeserializeOwned>(&mut self, request: Request) -> Result<T, ClientError> {
-        timeout(ANSWER_TIMEOUT, self.exchange(request)).await.map_err(|_| ClientError::TimedOut)?
+        self.ask_within(request, ANSWER_TIMEOUT).await
+    }
+
+    /// The same with a deadline of its own.
+    pub(super) async fn ask_within<T: DeserializeOwned>(
+        &mut self,
+        request: Request,
+        deadline: Duration,
+    ) -> Result<T, ClientError> {
+        timeout(deadline, self.exchange(request)).await.map_err(|_| ClientError::TimedOut)?
     }
 
     async fn exchange<T: DeserializeOwned>(&mut self, request: Request) -> Result<T, ClientError> {

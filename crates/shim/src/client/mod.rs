@@ -15,17 +15,21 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
+use nodepanel_supervise::build::Print;
 use nodepanel_types::{Millis, wire::console::Extent};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 pub use error::ClientError;
 
-use crate::protocol::{ConsoleFrom, Done, Request, ShimStatus, Typed, Welcome};
+use crate::protocol::{ConsoleFrom, Done, Renewed, Request, ShimStatus, Typed, Welcome};
 use connection::Connection;
 
 /// How long a shim may take to answer. It does nothing slow, so one that does not answer is stopped or starved.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same when it goes on as another build, which is tried first.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Bytes of answers that are read at a time: they are short, and there is a connection for every server that runs.
 const ANSWER_BYTES: usize = 2 * 1024;
@@ -100,6 +104,17 @@ impl ShimClient {
         Ok(())
     }
 
+    /// Has the shim go on as another build, which must be what is in the file `program`; returns that build's answer.
+    /// Every connection to the shim breaks once, also when the answer is lost on the way.
+    pub async fn renew(&self, program: &Path, build: Print) -> Result<Renewed, ClientError> {
+        let (mut connection, _) = Connection::open(&self.state_dir, &self.token, ANSWER_BYTES).await?;
+        let answer =
+            connection.ask_within(Request::Renew { program: program.to_owned(), build }, RENEWAL_TIMEOUT).await;
+        // The one for requests ended with the image that had it.
+        self.control.lock().await.take();
+        answer
+    }
+
     /// The state now and after every change. Ends with an error item when the shim goes.
     pub async fn watch(
         &self,
@@ -123,6 +138,19 @@ impl ShimClient {
 
     async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, ClientError> {
         let mut slot = self.control.lock().await;
+        let repeatable = !matches!(request, Request::Say { .. });
+        match self.ask_over(&mut slot, request.clone()).await {
+            // It has gone on as another build, most likely, and is asked again; if it is gone, nobody listens.
+            Err(ClientError::Broken(_)) if repeatable => self.ask_over(&mut slot, request).await,
+            answer => answer,
+        }
+    }
+
+    async fn ask_over<T: DeserializeOwned>(
+        &self,
+        slot: &mut Option<Connection>,
+        request: Request,
+    ) -> Result<T, ClientError> {
         // Taken out, so that a call that is cancelled half-way leaves no connection with an unread answer.
         let mut connection = match slot.take() {
             Some(connection) => connection,

@@ -4,5 +4,5 @@ mod ring;
 mod store;
 mod text;
 
-pub(crate) use store::{Console, ConsoleRead, PIECE_BYTES};
+pub(crate) use store::{Console, ConsoleRead, Numbers, PIECE_BYTES};
 pub(crate) use text::{LineCutter, without_colours};

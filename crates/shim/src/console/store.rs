@@ -10,6 +10,7 @@ use nodepanel_types::{
     clock::Clock,
     wire::{ConsoleLine, LineKind, console::Extent},
 };
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep_until},
@@ -43,6 +44,15 @@ pub(crate) struct Console {
     /// Wakes whoever tries the log again.
     trouble: Rc<Notify>,
     record: Vec<u8>,
+}
+
+/// The numbers of a console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Numbers {
+    /// The oldest number that could be read when the console was opened.
+    first: u64,
+    /// The number that the next line gets.
+    pub(crate) next: u64,
 }
 
 enum LogState {
@@ -90,6 +100,32 @@ impl Console {
             trouble: Rc::new(Notify::new()),
             record: Vec::new(),
         })
+    }
+
+    /// Goes on as the image before this one left it. What that had in memory is in the log.
+    pub(crate) fn resume(spec: &LogSpec, numbers: Numbers, writer: LogWriter, clock: Arc<dyn Clock>) -> Self {
+        let Numbers { first, next } = numbers;
+        Self {
+            clock,
+            ring: Ring::default(),
+            first,
+            next,
+            log: LogState::Writing(writer),
+            reader: LogReader::new(&spec.dir),
+            logged: next,
+            published: watch::Sender::new(next),
+            trouble: Rc::new(Notify::new()),
+            record: Vec::new(),
+        }
+    }
+
+    /// What the next image goes on with; `None` while there are lines that are nowhere but in memory.
+    pub(crate) fn parts(&self) -> Option<(Numbers, &LogWriter)> {
+        let whole = self.logged == self.next && *self.published.borrow() == self.next;
+        match &self.log {
+            LogState::Writing(writer) if whole => Some((Numbers { first: self.first, next: self.next }, writer)),
+            _ => None,
+        }
     }
 
     /// Makes the numbers that are given out from now on safe from the machine's going down. Blocks for the disk.

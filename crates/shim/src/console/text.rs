@@ -16,12 +16,13 @@
 //! ```
 
 use nodepanel_types::limits::CONSOLE_LINE_BYTES;
+use serde::{Deserialize, Serialize};
 
 /// The longest colour sequence that is kept, in bytes.
 const COLOUR_BYTES: usize = 64;
 
-/// Cuts a stream of bytes into clean lines.
-#[derive(Debug)]
+/// Cuts a stream of bytes into clean lines. What it holds between two reads can be handed on as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LineCutter {
     state: State,
     /// The line so far: no control bytes but TAB and ESC, not yet checked to be UTF-8.
@@ -34,7 +35,8 @@ pub(crate) struct LineCutter {
     flushed: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum State {
     Text,
     Esc,

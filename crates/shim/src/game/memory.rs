@@ -18,6 +18,16 @@ impl OomWatch {
         Self { cgroups: cgroups.to_vec(), before }
     }
 
+    /// Goes on with a count that was begun by the image before this one.
+    pub(crate) fn resume(cgroups: &[PathBuf], before: u64) -> Self {
+        Self { cgroups: cgroups.to_vec(), before }
+    }
+
+    /// The count at the beginning.
+    pub(crate) const fn before(&self) -> u64 {
+        self.before
+    }
+
     /// The limit in bytes, when the kernel has killed for it.
     pub(crate) fn limit_if_killed(&self) -> Option<u64> {
         (kills(&self.cgroups) > self.before).then(|| self.cgroups.iter().find_map(|dir| limit(dir)).unwrap_or_default())

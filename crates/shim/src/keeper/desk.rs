@@ -2,9 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
+    os::fd::OwnedFd,
+    path::PathBuf,
     sync::Arc,
 };
 
+use nodepanel_supervise::build::Print;
 use nodepanel_types::{Millis, Timestamp, clock::Clock, wire::LineKind};
 use regex::Regex;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -12,10 +15,13 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::input::Input;
 use crate::{
     console::{Console, LineCutter},
-    place::Keeper,
+    place::{Keeper, Lock},
     protocol::{Refusal, RefusalCode, ShimState, ShimStatus, Typed},
     spec::ShimSpec,
 };
+
+/// The program that this process runs, also when its file has been replaced since.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What a client wants done to the game's processes.
 pub(super) enum Order {
@@ -31,8 +37,24 @@ pub(super) enum Order {
         /// Told when the state has changed.
         done: oneshot::Sender<()>,
     },
+    /// Go on as another build.
+    Renew(Renewal),
     /// Its exit is recorded elsewhere.
     Acknowledge,
+}
+
+/// A client's wish that the shim go on as another build.
+pub(super) struct Renewal {
+    /// The program of that build.
+    pub(super) program: PathBuf,
+    /// Which build it must be.
+    pub(super) build: Print,
+    /// The client, to be answered by that build.
+    pub(super) client: OwnedFd,
+    /// The number of its request.
+    pub(super) id: u64,
+    /// Told when it came to nothing.
+    pub(super) refused: oneshot::Sender<Refusal>,
 }
 
 /// The shared state. Borrows never last over an await.
@@ -49,6 +71,13 @@ pub(super) struct Desk {
     pub(super) ready_seen: Notify,
     pub(super) leaving: watch::Sender<bool>,
     pub(super) keeper: RefCell<Keeper>,
+    pub(super) lock: Lock,
+    /// What the game wrote of a line whose end has not come.
+    pub(super) cutter: RefCell<LineCutter>,
+    /// A copy of the socket on which clients come in, for the next image.
+    pub(super) listener: RefCell<Option<OwnedFd>>,
+    /// Which build this is.
+    pub(super) build: Option<Print>,
     notes: RefCell<Vec<String>>,
     sessions: Cell<usize>,
 }
@@ -60,6 +89,7 @@ impl Desk {
         console: Console,
         clock: Arc<dyn Clock>,
         keeper: Keeper,
+        lock: Lock,
         orders: mpsc::Sender<Order>,
     ) -> Self {
         Self {
@@ -74,6 +104,10 @@ impl Desk {
             ready_seen: Notify::new(),
             leaving: watch::Sender::new(false),
             keeper: RefCell::new(keeper),
+            lock,
+            cutter: RefCell::new(LineCutter::new()),
+            listener: RefCell::new(None),
+            build: Print::of(OWN_PROGRAM.as_ref()).ok(),
             notes: RefCell::new(Vec::new()),
             sessions: Cell::new(0),
         }
@@ -126,8 +160,14 @@ impl Desk {
         Ok(Typed { line: Some(n) })
     }
 
+    /// What is not as good as it could be.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.notes.borrow().clone()
+    }
+
     /// Tells everybody that the shim goes.
     pub(super) fn leave(&self) {
+        self.listener.take();
         self.leaving.send_replace(true);
     }
 

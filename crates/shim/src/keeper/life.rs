@@ -10,7 +10,15 @@
 //! Every wait in here ends by a deadline of its own. A kill always wins: it needs no answer from the game and can be
 //! asked for in every state.
 
-use std::{path::Path, rc::Rc, time::Duration};
+mod renewal;
+
+use std::{
+    io,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
 
 use nodepanel_supervise::process::Identity;
 use nodepanel_types::{
@@ -30,10 +38,13 @@ use tokio::{
 use super::{
     Signals,
     desk::{Desk, Order},
+    estate::{Descriptors, Estate, Name},
     output,
     start::{begin_to_join, reported, spawn},
     terminal::Terminal,
 };
+use renewal::{Streams, Trial, verdict};
+
 use crate::{
     game::{OomWatch, Tree, is_listening},
     place,
@@ -52,19 +63,17 @@ const EXIT_ROUND: Duration = Duration::from_secs(1);
 /// The most memory that a ready pattern may compile to, in bytes.
 const PATTERN_BYTES: usize = 1024 * 1024;
 
-/// Starts the game, sees it through, and stays until its end is known.
+/// Sees a game through that was begun, and stays until its end is known.
 pub(super) async fn live(
     desk: &Rc<Desk>,
-    spec_path: &Path,
-    tree: Tree,
+    begun: io::Result<Life<'_>>,
     mut signals: Signals,
     mut orders: mpsc::Receiver<Order>,
 ) {
-    let oom = OomWatch::new(&desk.spec.cgroups);
-    let ended = match Life::start(desk, spec_path, tree) {
+    let ended = match begun {
         Ok(mut life) => {
             life.run(&mut signals, &mut orders).await;
-            life.end(&oom).await
+            life.end().await
         }
         Err(error) => {
             let exit = Exit::SpawnFailed { message: error.to_string() };
@@ -93,7 +102,7 @@ async fn publish(desk: &Desk, ended: Ended, signals: &mut Signals, orders: &mut 
             order = orders.recv() => match order {
                 Some(Order::Acknowledge) | None => return,
                 // Its sender goes on when the answer is dropped.
-                Some(Order::Stop { .. } | Order::Kill { .. }) => {}
+                Some(Order::Stop { .. } | Order::Kill { .. } | Order::Renew(_)) => {}
             },
             _ = signals.terminate.recv() => return,
             () = sleep_until(wake_at) => match written {
@@ -104,9 +113,15 @@ async fn publish(desk: &Desk, ended: Ended, signals: &mut Signals, orders: &mut 
     }
 }
 
-struct Life<'a> {
+/// A game and what its end depends on.
+pub(super) struct Life<'a> {
     desk: &'a Rc<Desk>,
+    spec_path: PathBuf,
     tree: Tree,
+    oom: OomWatch,
+    streams: Streams,
+    /// Another build that may be gone on as.
+    trial: Option<Trial>,
     run: Run,
     /// The report of the process that becomes the game, until it has come.
     launching: Option<JoinHandle<Result<Vec<String>, String>>>,
@@ -137,12 +152,18 @@ enum Main {
 }
 
 impl<'a> Life<'a> {
-    fn start(desk: &'a Rc<Desk>, spec_path: &Path, tree: Tree) -> std::io::Result<Self> {
+    /// Starts the game.
+    pub(super) fn start(desk: &'a Rc<Desk>, spec_path: &Path, tree: Tree) -> io::Result<Self> {
         let spec = &desk.spec;
+        let oom = OomWatch::new(&spec.cgroups);
         if spec.subject == Subject::Server {
             desk.say("Starting the server.");
         }
         let terminal = Terminal::open(spec.console, spec.user)?;
+        let streams = Streams {
+            typed: terminal.typed.as_fd().try_clone_to_owned()?,
+            written: terminal.written.as_fd().try_clone_to_owned()?,
+        };
         let (pid, report) = spawn(spec_path, terminal.stdin, terminal.stdout)?;
         let run = Run { pid, started_at: desk.now() };
         // The process is on its way; what it does not need is done meanwhile. It waits for nothing of this, and
@@ -158,7 +179,11 @@ impl<'a> Life<'a> {
         desk.input.borrow_mut().open(spec.console, terminal.typed, end);
         Ok(Self {
             desk,
+            spec_path: spec_path.to_owned(),
             tree,
+            oom,
+            streams,
+            trial: None,
             run,
             launching: Some(watch_launch(report)),
             launched: false,
@@ -172,9 +197,56 @@ impl<'a> Life<'a> {
         })
     }
 
+    /// Goes on with a game that the image before this one kept.
+    pub(super) fn resume(
+        desk: &'a Rc<Desk>,
+        spec_path: &Path,
+        tree: Tree,
+        estate: Estate,
+        descriptors: &mut Descriptors,
+    ) -> io::Result<Self> {
+        let spec = &desk.spec;
+        let streams = Streams { typed: descriptors.take(Name::Typed)?, written: descriptors.take(Name::Written)? };
+        // They are what they were, also where that is a terminal, and do not block: that goes with them.
+        let typed = pipe::Sender::from_owned_fd_unchecked(streams.typed.try_clone()?)?;
+        let written = pipe::Receiver::from_owned_fd_unchecked(streams.written.try_clone()?)?;
+        if estate.ready_at.is_none() {
+            watch_for_ready_line(desk);
+        }
+        for note in estate.notes {
+            desk.note(note);
+        }
+        desk.cutter.replace(estate.cutter);
+        desk.state.send_replace(estate.state);
+        let (input_end, end) = oneshot::channel();
+        desk.input.borrow_mut().resume(spec.console, estate.input, typed, end);
+        Ok(Self {
+            desk,
+            spec_path: spec_path.to_owned(),
+            tree,
+            oom: OomWatch::resume(&spec.cgroups, estate.oom_kills),
+            streams,
+            trial: None,
+            run: estate.run,
+            launching: None,
+            launched: true,
+            failure: None,
+            output: tokio::task::spawn_local(output::pump(Rc::clone(desk), written)),
+            _input_end: input_end,
+            ready_at: estate.ready_at,
+            ready_deadline: Instant::now() + Duration::from_millis(estate.ready_left_ms),
+            stop: Stop::No,
+            main: Main::Runs,
+        })
+    }
+
     /// Until no process of the game is left.
     async fn run(&mut self, signals: &mut Signals, orders: &mut mpsc::Receiver<Order>) {
         let mut port_at = Instant::now();
+        // It may have ended while one image gave it to the other: nobody says so again.
+        if !self.collect() {
+            return;
+        }
         loop {
             let wake_at = self.next_wake(port_at);
             tokio::select! {
@@ -188,6 +260,7 @@ impl<'a> Life<'a> {
                         self.ask_to_stop(timeout_ms);
                         let _ = done.send(());
                     }
+                    Some(Order::Renew(renewal)) => self.consider(renewal),
                     Some(Order::Acknowledge) | None => {}
                 },
                 _ = signals.child.recv() => {}
@@ -198,6 +271,7 @@ impl<'a> Life<'a> {
                     self.begun(report);
                 }
                 () = self.desk.ready_seen.notified() => self.ready(true),
+                verdict = verdict(&mut self.trial) => self.decide(verdict, signals, orders).await,
                 () = sleep_until(wake_at) => {}
             }
             if !self.collect() {
@@ -385,7 +459,7 @@ impl<'a> Life<'a> {
     }
 
     /// What there is to say of it, once no process is left.
-    async fn end(mut self, oom: &OomWatch) -> Ended {
+    async fn end(mut self) -> Ended {
         if timeout(LAST_WORDS, &mut self.output).await.is_err() {
             self.output.abort();
         }
@@ -405,7 +479,7 @@ impl<'a> Life<'a> {
             return Ended { run: None, exit, at, asked: false, killed: false, ready_at: None };
         }
         // A wrapper ends with a code of its own when the kernel has killed what it ran.
-        let exit = match (exit, oom.limit_if_killed()) {
+        let exit = match (exit, self.oom.limit_if_killed()) {
             (exit @ Exit::Code { code: 0 }, _) | (exit, None) => exit,
             (exit, Some(_)) if killed => exit,
             (_, Some(limit_bytes)) => Exit::OutOfMemory { limit_bytes },

@@ -6,7 +6,7 @@ use nodepanel_types::wire::LineKind;
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, time::timeout};
 
 use super::desk::Desk;
-use crate::console::{LineCutter, without_colours};
+use crate::console::without_colours;
 
 /// After this time without more, the beginning of a line is shown: it may be a prompt.
 const QUIET: Duration = Duration::from_millis(150);
@@ -16,23 +16,23 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Reads until nobody can write any more.
 pub(super) async fn pump(desk: Rc<Desk>, mut source: pipe::Receiver) {
-    let mut cutter = LineCutter::new();
     let mut buffer = Vec::with_capacity(READ_BYTES);
     loop {
         buffer.clear();
         let read = source.read_buf(&mut buffer);
-        let read = if cutter.has_partial() { timeout(QUIET, read).await } else { Ok(read.await) };
+        let read = if desk.cutter.borrow().has_partial() { timeout(QUIET, read).await } else { Ok(read.await) };
         match read {
-            Err(_quiet) => cutter.flush(&mut |line| take(&desk, line)),
+            Err(_quiet) => desk.cutter.borrow_mut().flush(&mut |line| take(&desk, line)),
             // A terminal says EIO when the last one that held its other end is gone.
             Ok(Ok(0) | Err(_)) => break,
-            Ok(Ok(_)) => cutter.feed(&buffer, &mut |line| take(&desk, line)),
+            Ok(Ok(_)) => desk.cutter.borrow_mut().feed(&buffer, &mut |line| take(&desk, line)),
         }
+        // Nothing is read without being numbered and published before the next wait: the next image begins behind it.
         desk.console.borrow_mut().commit();
         // A flood is always ready to be read; others must have their turn all the same.
         tokio::task::yield_now().await;
     }
-    cutter.flush(&mut |line| take(&desk, line));
+    desk.cutter.borrow_mut().flush(&mut |line| take(&desk, line));
     desk.console.borrow_mut().commit();
 }
 

@@ -1,7 +1,14 @@
 //! One client: its hello, its requests, their answers.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    io::Write as _,
+    os::fd::{AsFd as _, OwnedFd},
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
 
+use nodepanel_supervise::build::Print;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tokio::{
@@ -15,13 +22,13 @@ use tokio::{
 };
 
 use super::{
-    desk::{Desk, Entered, Order},
+    desk::{Desk, Entered, Order, Renewal},
     follow,
     input::Input,
 };
 use crate::protocol::{
-    Done, Envelope, PROTOCOL_VERSION, REQUEST_BYTES, Refusal, RefusalCode, Reply, ReplyBody, Request, ShimState, Typed,
-    Welcome,
+    Done, Envelope, PROTOCOL_VERSION, REQUEST_BYTES, Refusal, RefusalCode, Renewed, Reply, ReplyBody, Request,
+    ShimState, Typed, Welcome,
 };
 
 /// How long a client may take to introduce itself.
@@ -98,6 +105,7 @@ impl Session<'_> {
             server: self.desk.spec.server,
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: self.desk.build,
         };
         self.answer(id, &welcome).await
     }
@@ -125,6 +133,7 @@ impl Session<'_> {
                 let line = Some(desk.say(&text));
                 self.answer(id, &Typed { line }).await
             }
+            Request::Renew { program, build } => self.renew(id, program, build).await,
             Request::AckExit => {
                 if !matches!(*desk.state.borrow(), ShimState::Exited(_)) {
                     let message = "The server still runs: there is no exit to acknowledge.".to_owned();
@@ -139,6 +148,22 @@ impl Session<'_> {
                 self.refuse(id, Refusal { code: RefusalCode::Invalid, message }).await
             }
         }
+    }
+
+    /// Comes back only when nothing came of it: otherwise this image is gone, and the next one answers.
+    async fn renew(&mut self, id: u64, program: PathBuf, build: Print) -> bool {
+        let (refused, refusal) = oneshot::channel();
+        let client = self.reader.get_ref().as_ref().as_fd().try_clone_to_owned();
+        let not_now = |message: String| Refusal { code: RefusalCode::NotNow, message };
+        let refusal = match client {
+            Ok(client) => {
+                let order = Order::Renew(Renewal { program, build, client, id, refused });
+                let _ = self.desk.orders.send(order).await;
+                refusal.await.unwrap_or_else(|_| not_now("The server is about to end.".to_owned()))
+            }
+            Err(error) => not_now(format!("The connection cannot be handed over ({error}).")),
+        };
+        self.refuse(id, refusal).await
     }
 
     async fn order(&mut self, id: u64, order: impl FnOnce(oneshot::Sender<()>) -> Order) -> bool {
@@ -207,6 +232,16 @@ impl Session<'_> {
                 return Some(line);
             }
         }
+    }
+}
+
+/// Answers, as the next image, who asked for it; the connection ends with that.
+pub(super) fn answer_renewal(client: OwnedFd, id: u64, renewed: Renewed) {
+    let reply = Reply { id, body: ReplyBody::Ok(renewed) };
+    if let Ok(mut line) = serde_json::to_vec(&reply) {
+        line.push(b'\n');
+        // It waits for nothing else, so there is room; if it is gone, nobody need know.
+        let _ = std::os::unix::net::UnixStream::from(client).write_all(&line);
     }
 }
 

@@ -65,7 +65,7 @@ impl LaunchError {
 /// For `role launch`, which only a shim starts: standard input and output are the game's, standard error is the
 /// pipe to the shim. To be called before the process has a second thread.
 pub fn launch(spec: &Path) -> LaunchError {
-    close_inherited();
+    close_inherited(None);
     let report = match take_report() {
         Ok(report) => report,
         Err(error) => return error,

@@ -86,6 +86,18 @@ impl LogWriter {
         Ok(writer)
     }
 
+    /// Goes on where the image before this one stopped, with its descriptors: its lock, and the segment that it wrote
+    /// together with how much of that is whole.
+    pub(crate) fn resume(spec: &LogSpec, lock: File, segment: Option<(File, u64)>, next: u64) -> Self {
+        let current = segment.map(|(file, size)| Open { file, size });
+        Self { spec: spec.clone(), lock, current, next }
+    }
+
+    /// What the next image goes on with.
+    pub(crate) fn parts(&self) -> (&File, Option<(&File, u64)>) {
+        (&self.lock, self.current.as_ref().map(|open| (&open.file, open.size)))
+    }
+
     /// Puts on the disk that the log is being written, so that no number is given twice when the machine goes down.
     pub fn secure(&mut self) {
         // Without the record the numbers of a machine that goes down just then are at stake, and nothing else.

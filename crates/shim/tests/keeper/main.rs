@@ -9,4 +9,5 @@ mod life;
 mod log;
 mod old_forms;
 mod orphans;
+mod renewal;
 mod socket;

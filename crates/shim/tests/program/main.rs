@@ -6,7 +6,10 @@ use std::{
     os::unix::net::UnixStream,
     path::Path,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use nodepanel_types::{Timestamp, clock::Clock};
@@ -28,10 +31,16 @@ fn main() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let result = match words.as_slice() {
         ["role", "shim", "--spec", spec] => nodepanel_shim::run(Path::new(spec), &clock).map_err(io::Error::other),
+        ["role", "shim", "--spec", spec, "--go-on", lock] => match lock.parse() {
+            Ok(lock) => nodepanel_shim::go_on(Path::new(spec), lock, &clock).map_err(io::Error::other),
+            Err(error) => Err(io::Error::other(error)),
+        },
+        ["role", "shim", "--spec", _, "--try"] => nodepanel_shim::can_go_on().map_err(io::Error::other),
         ["role", "launch", "--spec", spec] => Err(io::Error::other(nodepanel_shim::launch(Path::new(spec)))),
         ["game", "echo"] => echo(),
         ["game", "listen"] => listen(),
         ["game", "knock", socket] => knock(Path::new(socket)),
+        ["game", "count", code] => return count(code),
         ["game", "flood", lines, width] => flood(lines, width),
         _ => Err(io::Error::other(format!("unknown arguments: {words:?}"))),
     };
@@ -80,6 +89,25 @@ fn knock(socket: &Path) -> io::Result<()> {
         Ok(answer) if !answer.is_empty() => writeln!(io::stdout(), "heard: {answer}"),
         Ok(_) | Err(_) => writeln!(io::stdout(), "shut out"),
     }
+}
+
+/// Counts as fast as it can, each line in two pieces, until it reads a line; ends with this code.
+fn count(code: &str) -> ExitCode {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        let _ = io::stdin().read_line(&mut String::new());
+        told.store(true, Ordering::Relaxed);
+    });
+    let mut out = io::stdout().lock();
+    for n in 0_u64.. {
+        if stop.load(Ordering::Relaxed) || write!(out, "n{n:0>20}").and_then(|()| out.flush()).is_err() {
+            break;
+        }
+        let _ = writeln!(out, " is {n}");
+    }
+    let _ = writeln!(out);
+    code.parse().map_or(ExitCode::FAILURE, |code: u8| ExitCode::from(code))
 }
 
 /// Writes so many numbered lines of such a width as fast as it can, each time it reads a line.

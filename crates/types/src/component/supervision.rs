@@ -154,7 +154,10 @@ impl Component {
     /// Fills in what is doubtful `now` about its supervision, where a proof may be `max_age` milliseconds old.
     #[must_use]
     pub fn doubted(mut self, now: Timestamp, max_age: Millis) -> Self {
-        self.supervision.doubts = doubts(&self, now, max_age);
+        let fresh = doubts(&self, now, max_age);
+        // What the process itself doubts comes first.
+        self.supervision.doubts.retain(|doubt| !fresh.contains(doubt));
+        self.supervision.doubts.extend(fresh);
         self
     }
 }
