@@ -85,6 +85,11 @@ fn a_drill_on_a_running_installation_leaves_it_as_it_was() {
     let text = String::from_utf8_lossy(&reports.stderr);
     let reports: Value = serde_json::from_slice(&reports.stdout).unwrap_or_else(|_| panic!("{text}"));
     assert_promises_kept(&reports[0]);
+    let supervisor = installation.component("supervisor").unwrap();
+    assert_eq!(
+        (&supervisor["supervision"]["proof"]["occasion"], &supervisor["restarts"]),
+        (&"drill".into(), &0.into())
+    );
 
     assert_eq!(installation.game_of(&game.id), processes, "the customer's game goes on");
     game.type_line("after the drill");

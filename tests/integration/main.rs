@@ -24,6 +24,7 @@ mod install;
 mod left_behind;
 mod lifecycle;
 mod outage;
+mod proofs;
 mod read_your_writes;
 mod routes;
 mod sessions;

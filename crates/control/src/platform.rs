@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use nodepanel_types::{
     api::{AlertLevel, ComponentsView, Overview, OverviewWarning},
-    component::{AutomaticAction, Component, ComponentState},
+    component::{AutomaticAction, Component, ComponentState, Renewal},
     permission::Permission,
     state::ServerState,
 };
@@ -15,6 +15,9 @@ use crate::{Context, ControlError, ControlPlane, authorize::Scope, observed::Nod
 pub trait Platform: Send + Sync + 'static {
     /// The processes of this host as last reported, with the reason when the report is old. Answers at once.
     fn components(&self) -> (nodepanel_types::Timestamp, Vec<Component>, Option<String>);
+
+    /// How their proofs are renewed, as last reported; `None` when that is not known.
+    fn renewal(&self) -> Option<Renewal>;
 
     /// What was done to them automatically, newest first, as far back as it is kept; or why that cannot be read, as a
     /// sentence. Works while the supervisor is away.
@@ -34,7 +37,7 @@ impl ControlPlane {
     pub fn components(&self, context: &Context) -> Result<ComponentsView, ControlError> {
         self.require(&context.actor, Permission::ComponentView, Scope::Installation)?;
         let (as_of, components, stale_reason) = self.platform.components();
-        Ok(ComponentsView { as_of, components, stale_reason })
+        Ok(ComponentsView { as_of, components, stale_reason, renewal: self.platform.renewal() })
     }
 
     /// Tells the panel that NodePanel's own processes changed.

@@ -30,6 +30,7 @@ use nodepanel_supervise::{
     plan::{Plan, SocketSpec, Timing, WorkerSpec},
     policy::Backoff,
     process::succession::{SUCCESSION, let_signals_in},
+    renewal::Rules,
     sockets::Inherited,
     supervisor,
     worker::{About, RUN_DIR, Worker},
@@ -124,7 +125,30 @@ fn plan(data_dir: &Path, address: SocketAddr, workers: usize) -> io::Result<Plan
         agent.after = vec!["api-1".to_owned(), "api-2".to_owned()];
     }
     let sockets = vec![SocketSpec { name: "http".to_owned(), address }];
-    Ok(Plan { data_dir: data_dir.to_owned(), sockets, workers, upgrades: None, notice: None })
+    Ok(Plan {
+        data_dir: data_dir.to_owned(),
+        sockets,
+        workers,
+        upgrades: None,
+        renewal: renewal(data_dir),
+        notice: None,
+    })
+}
+
+/// Without the waiting of a true one; in a window that is now, and with nobody in time, where the installation says so.
+fn renewal(data_dir: &Path) -> Rules {
+    let minute = SystemClock.now().as_millis() / 60_000 % 1_440;
+    let time = |minute: i64| format!("{:02}:{:02}", minute.rem_euclid(1_440) / 60, minute.rem_euclid(60));
+    let now = format!("daily {}-{}", time(minute - 1), time(minute + 120));
+    let target = if told(data_dir, "renewal", "impatient") { Duration::ZERO } else { Duration::from_secs(30) };
+    Rules {
+        window: now.parse().ok().filter(|_| told(data_dir, "renewal", "now")),
+        settled: Duration::ZERO,
+        quiet: Duration::from_millis(500),
+        busy: u32::MAX,
+        target,
+        ..Rules::default()
+    }
 }
 
 fn keeper_plan(data_dir: &Path, address: SocketAddr, workers: &str) -> io::Result<KeeperPlan> {

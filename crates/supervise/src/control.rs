@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use nodepanel_types::{Millis, component::Component};
+use nodepanel_types::{
+    Millis,
+    component::{Component, Renewal},
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -87,9 +90,22 @@ impl Control {
     /// The state of every component: the supervisor, the workers, and what they keep.
     pub async fn status(&mut self) -> Result<Vec<Component>, ControlError> {
         match self.ask(&ToSupervisor::Status).await? {
-            FromSupervisor::Status { components, keeper } => Ok(with_keeper(components, keeper)),
+            FromSupervisor::Status { components, keeper, .. } => Ok(with_keeper(components, keeper)),
             _ => Err(ControlError::Gone),
         }
+    }
+
+    /// How proofs are renewed; `None` when the supervisor is of a version that renews none.
+    pub async fn renewal(&mut self) -> Result<Option<Renewal>, ControlError> {
+        match self.ask(&ToSupervisor::Status).await? {
+            FromSupervisor::Status { renewal, .. } => Ok(renewal.map(|renewal| *renewal)),
+            _ => Err(ControlError::Gone),
+        }
+    }
+
+    /// Has the proofs of all components renewed, one after the other; returns when that has begun.
+    pub async fn renew_proofs(&mut self) -> Result<(), ControlError> {
+        self.ask(&ToSupervisor::RenewProofs).await.map(|_| ())
     }
 
     /// The newest recoveries, at most `limit`, oldest first.
@@ -116,6 +132,14 @@ impl Control {
     /// Has one worker replaced; returns when that has begun.
     pub async fn restart(&mut self, name: &str) -> Result<(), ControlError> {
         self.ask(&ToSupervisor::Restart { name: name.to_owned() }).await.map(|_| ())
+    }
+
+    /// Says that a component is about to be ended on purpose, and what for: its next end, when it comes `within` that time
+    /// (a minute at most), is recorded as a drill. Returns when that is known, also to the next supervisor.
+    pub async fn announce(&mut self, name: &str, within: Duration, purpose: &str) -> Result<(), ControlError> {
+        let within_ms = Millis::try_from(within.as_millis()).unwrap_or(Millis::MAX);
+        let message = ToSupervisor::Announce { name: name.to_owned(), within_ms, purpose: purpose.to_owned() };
+        self.ask(&message).await.map(|_| ())
     }
 
     /// Has every worker moved to the installed build, after that was looked at; returns when it has begun.

@@ -8,6 +8,7 @@
 //! control socket; `control` is the command line's; `keeper` stands in for init in a shell; `process` is all that the others of this workspace need to
 //! keep processes of their own.
 
+pub mod announced;
 pub mod build;
 pub mod ceiling;
 pub mod configuration;
@@ -20,6 +21,7 @@ pub mod policy;
 pub mod process;
 pub mod record;
 pub mod recoveries;
+pub mod renewal;
 pub mod run_dir;
 pub mod service;
 pub mod sockets;

@@ -65,6 +65,8 @@ pub enum Input {
     NotReady(String),
     /// Its event loop turns.
     Alive,
+    /// The end that comes next was announced, and what for.
+    Announced(String),
     /// The process ended.
     Ended(Ending),
     /// It holds too much; the rest of a sentence that says of what. It may finish what it has.
@@ -195,6 +197,8 @@ pub struct Lifecycle {
     loss: Option<Loss>,
     /// When the process before this one made place as it was asked to, until this one is ready.
     replaced: Option<Instant>,
+    /// What the end that comes now was announced for.
+    announced: Option<String>,
 }
 
 #[derive(Debug)]
@@ -234,6 +238,7 @@ impl Lifecycle {
             last_alive: None,
             loss: None,
             replaced: None,
+            announced: None,
         }
     }
 
@@ -312,7 +317,15 @@ impl Lifecycle {
                 }
                 Vec::new()
             }
-            Input::Ended(ending) => self.ended(now, ending),
+            Input::Announced(purpose) => {
+                self.announced = Some(purpose);
+                Vec::new()
+            }
+            Input::Ended(ending) => {
+                let actions = self.ended(now, ending);
+                self.announced = None;
+                actions
+            }
             Input::Outgrown(because) => match self.phase {
                 Phase::Serving | Phase::Degraded { .. } => self.drain(now, Then::Recover { because }),
                 _ => Vec::new(),
@@ -450,7 +463,12 @@ impl Lifecycle {
     }
 
     /// The process is gone and nobody had asked for it.
-    fn lost(&mut self, now: Instant, since: Instant, why: String) -> Vec<Action> {
+    fn lost(&mut self, now: Instant, since: Instant, mut why: String) -> Vec<Action> {
+        let announced = self.announced.take();
+        let on_purpose = announced.is_some();
+        if let Some(purpose) = announced {
+            why = format!("{why}, on purpose ({purpose})");
+        }
         let ran_for = self.born.map_or(Duration::ZERO, |born| now.saturating_duration_since(born));
         let ready_for = self.ready_at.map(|ready| now.saturating_duration_since(ready));
         if self.lives.len() == REMEMBERED_LIVES {
@@ -459,11 +477,19 @@ impl Lifecycle {
         self.lives.push_back(Life { ran_for, ready_for });
         let decision = policy::decide(&self.timing.backoff, self.lives.make_contiguous());
         let sentence = format!("{why} after {}; {}", in_words(ran_for), decision.reason);
-        self.past.restarts = self.past.restarts.saturating_add(1);
+        if !on_purpose {
+            self.past.restarts = self.past.restarts.saturating_add(1);
+        }
         self.past.last_exit = Some(why.clone());
         self.replaced = None;
         let loss = self.loss.get_or_insert(Loss::fault(since));
         loss.why = why;
+        // What fails by itself while it comes back is a fault, whatever came before.
+        loss.occasion = match loss.occasion {
+            Occasion::Fault if on_purpose && loss.tries == 0 => Occasion::Drill,
+            Occasion::Drill if !on_purpose => Occasion::Fault,
+            other => other,
+        };
         self.forget_process();
         let mut actions = vec![Action::Lost(sentence.clone())];
         if decision.delay.is_zero() {

@@ -13,7 +13,7 @@ use std::{
 use nodepanel_types::component::Role;
 use tokio::sync::watch;
 
-use crate::{ceiling::Ceilings, policy::Backoff};
+use crate::{ceiling::Ceilings, policy::Backoff, renewal::Rules};
 
 /// Everything that one supervisor keeps running.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Plan {
     pub workers: Vec<WorkerSpec>,
     /// How builds of the program replace each other; `None` where they do not.
     pub upgrades: Option<Upgrades>,
+    /// When proofs are renewed.
+    pub renewal: Rules,
     /// What the operator should know now, if anything; shown with the supervisor.
     pub notice: Option<watch::Receiver<Option<String>>>,
 }
@@ -212,7 +214,14 @@ mod tests {
         let mut agent = WorkerSpec::new("agent", Role::Agent, "/bin/true");
         agent.after.push("api-1".to_owned());
         let sockets = vec![SocketSpec { name: "http".to_owned(), address: ([127, 0, 0, 1], 0).into() }];
-        Plan { data_dir: "/nonexistent".into(), sockets, workers: vec![api, agent], upgrades: None, notice: None }
+        Plan {
+            data_dir: "/nonexistent".into(),
+            sockets,
+            workers: vec![api, agent],
+            upgrades: None,
+            renewal: Rules::default(),
+            notice: None,
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Our own processes: what the supervisor says of them.
 
 mod action;
+mod renewal;
 mod supervision;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use utoipa::ToSchema;
 
 pub use self::{
     action::{AutomaticAction, lost},
-    supervision::{AtBoot, Observer, Occasion, Proof, Restarter, Supervision},
+    renewal::{Renewal, RenewalResult},
+    supervision::{AtBoot, Observer, Occasion, Proof, Restarter, Supervision, doubted},
 };
 use crate::{Millis, Timestamp};
 

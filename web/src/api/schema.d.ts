@@ -29,8 +29,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What was done to NodePanel's own processes automatically, newest first: the last 1,000 entries. 503
-         *     (`history-unavailable`) when that cannot be read.
+         * What was done to NodePanel's own processes automatically, newest first.
+         * @description The last 1,000 entries; 503 (`history-unavailable`) when they cannot be read, never an empty list.
          */
         get: operations["list_history"];
         put?: never;
@@ -764,6 +764,7 @@ export interface components {
             as_of: components["schemas"]["Timestamp"];
             /** @description The processes. */
             components: components["schemas"]["Component"][];
+            renewal?: components["schemas"]["Renewal"] | null;
             /** @description Why the list may be out of date, in words; `null` when it is not. */
             stale_reason?: string | null;
         };
@@ -1403,6 +1404,46 @@ export interface components {
          * @enum {string}
          */
         Protocol: "tcp" | "udp" | "both";
+        /** @description How the proofs of a host are renewed: by ending one process of ours after the other on purpose. */
+        Renewal: {
+            /**
+             * @description Those that somebody asked for and that are still to come.
+             * @default []
+             */
+            asked: string[];
+            /** @default null */
+            last: components["schemas"]["RenewalResult"] | null;
+            /** @default null */
+            next_at: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description The process that was ended and is on its way back.
+             * @default null
+             */
+            renewing: string | null;
+            /** @default null */
+            until: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description What the next one waits for, as a sentence; `null` when nothing is due.
+             * @default null
+             */
+            waits_for: string | null;
+            /**
+             * @description The maintenance window, for example `Sun 04:00-05:00`, in UTC; `null` when proofs are only renewed by hand.
+             * @default null
+             */
+            window: string | null;
+        };
+        /** @description How the renewal of one proof went. */
+        RenewalResult: {
+            /** @description When it was over. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Which process was ended. */
+            component: string;
+            /** @description Whether it came back in time; if not, no more were ended. */
+            renewed: boolean;
+            /** @description The rest of a sentence that begins with the process. */
+            text: string;
+        };
         RequestId: string;
         /**
          * @description Who starts a process again when it ends.

@@ -18,7 +18,7 @@ use nodepanel_types::{
     ApiKeyId, NodeId, RequestId, ServerId, TemplateId, Timestamp, UserId, WorkerId,
     api::{CreateAllocations, CreateApiKey, CreateNode, CreateUser},
     clock::IdSource as _,
-    component::{AutomaticAction, Component},
+    component::{AutomaticAction, Component, Renewal},
     permission::UserRole,
 };
 use tokio::{sync::watch, time::Instant};
@@ -56,6 +56,10 @@ struct NoPlatform;
 impl Platform for NoPlatform {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
         (Timestamp::from_millis(0), Vec::new(), None)
+    }
+
+    fn renewal(&self) -> Option<Renewal> {
+        None
     }
 
     async fn history(&self) -> Result<Vec<AutomaticAction>, String> {

@@ -11,6 +11,7 @@ use crate::{error::DrillError, load::Load, scene::Scene};
 pub async fn once(scene: &Scene, load: &Load) -> Result<Vec<Duration>, DrillError> {
     let before = starts(load).await?;
     let victim = scene.part(Role::Agent.as_str()).await?;
+    scene.announce(&victim, "agent-killed").await?;
     let begun = Instant::now();
     victim.kill()?;
     victim.ended().await?;

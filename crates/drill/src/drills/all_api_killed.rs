@@ -10,7 +10,9 @@ use crate::{error::DrillError, scene::Scene};
 pub async fn once(scene: &Scene) -> Result<Vec<Duration>, DrillError> {
     let mut victims = Vec::new();
     for name in scene.api_servers().await? {
-        victims.push(scene.part(&name).await?);
+        let victim = scene.part(&name).await?;
+        scene.announce(&victim, "all-api-killed").await?;
+        victims.push(victim);
     }
     let begun = Instant::now();
     for victim in &victims {

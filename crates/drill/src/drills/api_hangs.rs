@@ -11,6 +11,7 @@ use crate::{error::DrillError, scene::Scene};
 /// declared hung, and until its replacement answers a new connection.
 pub async fn once(scene: &Scene, repetition: u32) -> Result<Vec<Duration>, DrillError> {
     let (victim, all) = pick(scene, repetition).await?;
+    scene.announce(&victim, "api-hangs").await?;
     let begun = Instant::now();
     victim.freeze()?;
     let (ended, answered) = tokio::join!(async { victim.ended().await.map(|()| begun.elapsed()) }, async {

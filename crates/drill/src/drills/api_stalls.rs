@@ -30,6 +30,7 @@ pub enum Stall {
 /// Stalls one; times until the supervisor has ended it and until its replacement answers, as for one that is stopped.
 pub async fn once(scene: &Scene, repetition: u32, stall: Stall) -> Result<Vec<Duration>, DrillError> {
     let (victim, all) = pick(scene, repetition).await?;
+    scene.announce(&victim, stall.drill()).await?;
     let begun = stall.begin(victim.pid()).await?;
     let (ended, answered) = tokio::join!(async { victim.ended().await.map(|()| begun.elapsed()) }, async {
         scene.new_api_server(&all).await.map(|()| begun.elapsed())
@@ -38,6 +39,13 @@ pub async fn once(scene: &Scene, repetition: u32, stall: Stall) -> Result<Vec<Du
 }
 
 impl Stall {
+    const fn drill(self) -> &'static str {
+        match self {
+            Self::Spin => "api-spins",
+            Self::Wait => "api-deadlocked",
+        }
+    }
+
     /// Has the event loop of a process stall the next time that it wakes up, which under load is at once.
     async fn begin(self, pid: u32) -> Result<Instant, DrillError> {
         let memory = PathBuf::from(format!("/proc/{pid}/mem"));

@@ -12,6 +12,7 @@ use crate::{error::DrillError, scene::Scene};
 pub async fn once(scene: &Scene) -> Result<Vec<Duration>, DrillError> {
     let before = workers(&scene.components().await?);
     let victim = scene.part(Role::Supervisor.as_str()).await?;
+    scene.announce(&victim, "supervisor-killed").await?;
     let begun = Instant::now();
     victim.kill()?;
     let (took, after) = scene

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use nodepanel_supervise::{control::Control, wire::protocol::BuildState};
+use nodepanel_supervise::{
+    control::{Control, ControlError},
+    wire::protocol::BuildState,
+};
 use nodepanel_types::component::{Component, ComponentState, Role};
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +32,8 @@ use crate::{
 
 /// How long anything may take to come about before the drill is given up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the announcement of an end holds.
+const ANNOUNCED: Duration = Duration::from_secs(30);
 /// How often the supervisor is asked while something is waited for.
 const GLANCE: Duration = Duration::from_millis(5);
 /// How often a new connection asks who answers.
@@ -181,6 +186,16 @@ impl Scene {
         let components = self.components().await?;
         let component = components.into_iter().find(|component| component.name == name).ok_or_else(missing)?;
         Part::of(&component)?.ok_or_else(missing)
+    }
+
+    /// Tells the supervisor that a process is about to be ended on purpose, so that its return is recorded as a drill.
+    pub async fn announce(&self, part: &Part, drill: &str) -> Result<(), DrillError> {
+        let purpose = format!("drill {drill}");
+        match Control::connect(&self.data_dir).await?.announce(part.name(), ANNOUNCED, &purpose).await {
+            // A supervisor of an earlier version does not answer what it does not know; it records a fault.
+            Err(ControlError::Late) => Ok(()),
+            told => Ok(told?),
+        }
     }
 
     /// The names of its API servers.

@@ -118,6 +118,11 @@ pub enum Command {
     },
     /// Break NodePanel's own parts on purpose and measure what users notice
     Drill(DrillArguments),
+    /// See that each of NodePanel's own processes comes back
+    Proofs {
+        #[command(subcommand)]
+        command: ProofsCommand,
+    },
     /// Print a shell's completions
     Completions {
         /// Which shell
@@ -135,6 +140,20 @@ pub enum Command {
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,
+}
+
+/// What to do about proofs.
+#[derive(Debug, Subcommand)]
+pub enum ProofsCommand {
+    /// End one process after the other on purpose, now, and wait until each is back
+    Renew {
+        /// Yes, end them
+        #[arg(long)]
+        yes: bool,
+        /// As JSON: an array with the proof of each
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Which drills, on what.

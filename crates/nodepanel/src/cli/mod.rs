@@ -11,6 +11,7 @@ mod endpoint;
 mod install;
 mod node;
 pub mod output;
+mod proofs;
 mod server;
 mod status;
 mod stop;
@@ -128,6 +129,7 @@ async fn ask(
         Command::Doctor { json } => doctor::run(data_dir, config, notice.as_ref(), json).await,
         Command::Agent { command } => agent::run(data_dir, &command),
         Command::Drill(arguments) => drill::run(data_dir, config, arguments).await,
+        Command::Proofs { command } => proofs::run(data_dir, command).await,
         Command::Upgrade { binary, no_wait, json } => upgrade::run(data_dir, config, &binary, no_wait, json).await,
         Command::SetupLink { json } => {
             let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;

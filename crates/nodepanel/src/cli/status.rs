@@ -7,7 +7,7 @@ use nodepanel_supervise::{
 use nodepanel_types::{
     Millis, Timestamp,
     clock::Clock as _,
-    component::{AtBoot, Component, ComponentState, Restarter},
+    component::{AtBoot, Component, ComponentState, Restarter, doubted},
 };
 
 use super::output;
@@ -53,9 +53,7 @@ fn actions_table(actions: &[Recovery]) -> anyhow::Result<()> {
 pub async fn run(data_dir: &DataDir, config: &Config, json: bool) -> anyhow::Result<Exit> {
     let mut control = connect(data_dir).await?;
     let now = SystemClock.now();
-    let components = control.status().await?.into_iter();
-    let components: Vec<Component> =
-        components.map(|component| component.doubted(now, config.proofs.max_age())).collect();
+    let components = doubted(control.status().await?, now, config.proofs.max_age());
     if json {
         output::json(&components)?;
         return Ok(Exit::Done);
@@ -80,6 +78,9 @@ pub async fn run(data_dir: &DataDir, config: &Config, json: bool) -> anyhow::Res
     let headings = ["NAME", "ROLE", "PID", "STATE", "STARTED", "RESTARTS", "RECOVERY", "LAST EXIT", ""];
     output::table(&headings, &rows, "Nothing runs.")?;
     supervision_table(&components, now)?;
+    if let Some(renewal) = control.renewal().await? {
+        output::line(format_args!("\n{}", output::plain(&renewal.sentence())))?;
+    }
     let actions = control.recoveries(LATEST).await.unwrap_or_default();
     if !actions.is_empty() {
         output::line("\nDone automatically, the newest last (`nodepanel status --history` shows more):\n")?;

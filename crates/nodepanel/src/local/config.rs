@@ -10,6 +10,7 @@ use std::{
 
 use nodepanel_api::{ForwardedHeader, Network};
 use nodepanel_backbone::LinkAddress;
+use nodepanel_supervise::renewal::Window;
 use nodepanel_types::Millis;
 use serde::Deserialize;
 use toml::de::DeTable;
@@ -132,11 +133,15 @@ pub struct Ceilings {
 pub struct Proofs {
     /// In days, 1 to 365: `status`, `doctor` and the panel warn of what was not seen to come back for longer.
     pub max_age_days: u16,
+    /// Whether proofs are renewed by themselves, in the window: processes of ours are ended on purpose then.
+    pub renew: bool,
+    /// When, in UTC: `Sun 04:00-05:00`, or `daily 04:00-05:00`.
+    pub window: Option<String>,
 }
 
 impl Default for Proofs {
     fn default() -> Self {
-        Self { max_age_days: 7 }
+        Self { max_age_days: 7, renew: false, window: None }
     }
 }
 
@@ -144,6 +149,28 @@ impl Proofs {
     /// The same in milliseconds.
     pub fn max_age(&self) -> Millis {
         Millis::from(self.max_age_days) * 24 * 60 * 60 * 1_000
+    }
+
+    /// When proofs are renewed; `None` when they are not.
+    pub fn window(&self) -> Option<Window> {
+        self.window.as_ref().filter(|_| self.renew)?.parse().ok()
+    }
+
+    /// The first value that cannot be used: its key, and the rest of a sentence.
+    fn complaint(&self) -> Option<(&'static str, String)> {
+        if !(1..=365).contains(&self.max_age_days) {
+            return Some(("max_age_days", format!("{}; it must be 1 to 365", self.max_age_days)));
+        }
+        if let Some(Err(error)) = self.window.as_ref().map(|window| window.parse::<Window>()) {
+            return Some(("window", error.to_string()));
+        }
+        (self.renew && self.window.is_none()).then(|| {
+            (
+                "renew",
+                "true, and proofs.window does not say when; set it, for example to \"Sun 04:00-05:00\" (UTC)"
+                    .to_owned(),
+            )
+        })
     }
 }
 
@@ -191,8 +218,8 @@ impl Config {
                 return Some(("ceilings", key, format!("{mib}; it must be {LEAST_CEILING_MIB} at least")));
             }
         }
-        if !(1..=365).contains(&self.proofs.max_age_days) {
-            return Some(("proofs", "max_age_days", format!("{}; it must be 1 to 365", self.proofs.max_age_days)));
+        if let Some((key, complaint)) = self.proofs.complaint() {
+            return Some(("proofs", key, complaint));
         }
         let same = self.link.listen == Some(self.http.listen);
         same.then(|| ("link", "listen", "the same address as http.listen; give each its own port".to_owned()))
@@ -260,6 +287,15 @@ mod tests {
         assert!(!Config::parse("[http\nlisten =").unwrap_err().contains('\n'));
         assert!(Config::parse("[ceilings]\nagent_mib = 3\n").unwrap_err().contains("64 at least"));
         assert!(Config::parse("[proofs]\nmax_age_days = 0\n").unwrap_err().contains("1 to 365"));
+        let window = |window: &str| Config::parse(&format!("[proofs]\nrenew = true\nwindow = \"{window}\"\n"));
+        assert!(window("Sun 04:00-05:00").unwrap().proofs.window().is_some());
+        let message = window("Sunday").unwrap_err();
+        assert!(message.contains("line 3") && message.contains("Sun 04:00-05:00"), "{message}");
+        assert!(window("Sun 04:00-04:05").unwrap_err().contains("proofs.window is 5 minutes long"));
+        assert!(window("Sun 04:00-25:00").unwrap_err().contains("\"25:00\""));
+        assert!(Config::parse("[proofs]\nrenew = true\n").unwrap_err().contains("proofs.window does not say when"));
+        let off = Config::parse("[proofs]\nwindow = \"Sun 04:00-05:00\"\n").unwrap();
+        assert!(off.proofs.window().is_none(), "off unless it is switched on");
         let same = "[http]\nlisten = \"127.0.0.1:80\"\n[link]\nlisten = \"127.0.0.1:80\"\n";
         assert!(Config::parse(same).unwrap_err().contains("own port"));
     }

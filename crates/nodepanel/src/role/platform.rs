@@ -14,7 +14,7 @@ use nodepanel_supervise::{recoveries::Journal, run_dir::RunDir, wire::protocol::
 use nodepanel_types::{
     Timestamp,
     clock::Clock,
-    component::{AutomaticAction, Component},
+    component::{AutomaticAction, Component, Renewal, doubted},
 };
 use tokio::sync::Notify;
 
@@ -33,6 +33,7 @@ pub struct Components {
     clock: Arc<dyn Clock>,
     proofs: Proofs,
     known: Mutex<(Timestamp, Vec<Component>, Option<String>)>,
+    renewal: Mutex<Option<Renewal>>,
     /// Woken when the processes changed.
     pub changed: Notify,
 }
@@ -42,6 +43,7 @@ impl Components {
     pub fn follow(worker: Worker, data_dir: &DataDir, clock: Arc<dyn Clock>, proofs: Proofs) -> Arc<Self> {
         let never = Some("The supervisor has not been asked yet.".to_owned());
         let components = Arc::new(Self {
+            renewal: Mutex::default(),
             known: Mutex::new((clock.now(), Vec::new(), never)),
             worker,
             run_dir: RunDir::path_in(data_dir.path()),
@@ -54,7 +56,10 @@ impl Components {
         tokio::spawn(async move {
             loop {
                 match asking.worker.status().await {
-                    Ok(components) => asking.note(Some(components), None),
+                    Ok((components, renewal)) => {
+                        *asking.renewal.lock().unwrap_or_else(PoisonError::into_inner) = renewal;
+                        asking.note(Some(components), None);
+                    }
                     Err(error) => asking.note(None, Some(format!("The list may be old: {error}."))),
                 }
                 tokio::time::sleep(PERIOD).await;
@@ -88,8 +93,11 @@ impl Platform for Components {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
         let (as_of, components, stale) = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (now, max_age) = (self.clock.now(), self.proofs.max_age());
-        let components = components.into_iter().map(|component| component.doubted(now, max_age)).collect();
-        (as_of, components, stale)
+        (as_of, doubted(components, now, max_age), stale)
+    }
+
+    fn renewal(&self) -> Option<Renewal> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn history(&self) -> Result<Vec<AutomaticAction>, String> {
@@ -119,6 +127,10 @@ pub struct Shared(pub Arc<Components>);
 impl Platform for Shared {
     fn components(&self) -> (Timestamp, Vec<Component>, Option<String>) {
         self.0.components()
+    }
+
+    fn renewal(&self) -> Option<Renewal> {
+        self.0.renewal()
     }
 
     async fn history(&self) -> Result<Vec<AutomaticAction>, String> {

@@ -16,6 +16,7 @@ use nodepanel_supervise::{
     configuration::Configurations,
     plan::{Configuration, Plan, SocketSpec, Timing, Upgrades, WorkerSpec},
     process::become_program,
+    renewal::Rules,
     sockets::Inherited,
     supervisor::{self, Left},
 };
@@ -156,6 +157,12 @@ fn plan(
             check,
             configuration: Configuration { file: data_dir.config(), in_force },
         }),
+        renewal: Rules {
+            window: config.proofs.window(),
+            // Half of it: one window that is missed does no harm.
+            stale_after: config.proofs.max_age() / 2,
+            ..Rules::default()
+        },
         notice: Some(notice),
     }
 }

@@ -242,3 +242,37 @@ proptest! {
         prop_assert_eq!((world.life.past().restarts, world.life.state()), (0, ComponentState::Degraded));
     }
 }
+
+#[test]
+fn an_announced_end_is_a_drill_unless_the_return_fails_by_itself() {
+    let begun = Instant::now();
+    let killed = Input::Ended(Ending::Killed { signal: 9 });
+    let occasion = |inputs: &[Input]| {
+        let mut life = Lifecycle::new(timing(), Past::default());
+        let mut actions = life.step(begun, Input::Start);
+        for input in inputs {
+            actions = life.step(begun, input.clone());
+        }
+        match actions.as_slice() {
+            [Action::Recovered(comeback)] => (comeback.occasion, life.past().restarts),
+            other => panic!("{other:?}"),
+        }
+    };
+    let announced = Input::Announced("drill".to_owned());
+    let ready = Input::Ready;
+    let drill = [ready.clone(), announced.clone(), killed.clone(), ready.clone()];
+    assert_eq!(occasion(&drill), (Occasion::Drill, 0));
+    let fault = [ready.clone(), killed.clone(), ready.clone()];
+    assert_eq!(occasion(&fault), (Occasion::Fault, 1));
+    // The policy waits before the start after the second end.
+    let mut life = Lifecycle::new(timing(), Past::default());
+    for input in [Input::Start, ready.clone(), announced, killed.clone(), killed] {
+        life.step(begun, input);
+    }
+    life.expire(begun + Duration::from_secs(5));
+    let actions = life.step(begun + Duration::from_secs(5), ready);
+    assert!(
+        matches!(actions.as_slice(), [Action::Recovered(Comeback { occasion: Occasion::Fault, .. })]),
+        "{actions:?}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    io,
     os::fd::OwnedFd,
     path::PathBuf,
     pin::pin,
@@ -27,12 +28,14 @@ use super::{
     examine::examine,
     overseer::{Found, Overseer, since_boot},
     recorder::Recorder,
+    renew::Renewing,
     requests::Stopping,
     slot::{Slot, millis},
     takeover::Comeback,
     upgrade::{Moving, Version},
 };
 use crate::{
+    announced::Announced,
     ceiling::Watch,
     lifecycle::{Action, Input, Phase},
     lock::InstallationLock,
@@ -61,6 +64,8 @@ const ROUND: Duration = Duration::from_secs(1);
 pub(super) enum Event {
     /// Somebody connected to the control socket.
     Connected { id: ConnectionId, peer: Peer, outbox: mpsc::Sender<Outgoing> },
+    /// It is on disk that this supervisor is about to be ended on purpose, or why not.
+    Announced { asker: Option<ConnectionId>, outcome: io::Result<()> },
     /// Somebody said something.
     Message { id: ConnectionId, message: ToSupervisor, descriptors: Vec<OwnedFd> },
     /// A connection is gone.
@@ -106,6 +111,10 @@ pub(super) struct Supervisor {
     /// The supervisor itself, as its successor will find it.
     pub(super) own: ProcessRecord,
     pub(super) comeback: Option<Comeback>,
+    /// Ends that were announced and have not come yet.
+    pub(super) announced: Announced,
+    /// The renewal of proofs.
+    pub(super) renewing: Renewing,
     pub(super) stopping: Option<Stopping>,
     pub(super) begun: Instant,
     /// The sockets are complete: workers may be started.
@@ -229,10 +238,15 @@ impl Supervisor {
                 slot.worker_id = None;
                 slot.connection = None;
                 self.expected_no_more(index);
+                self.renewing.disturbed();
                 // First what the build has to answer for: the replacement may have to be of another one.
                 self.held_against_build(index, ending);
+                if let Some(purpose) = self.announced_end_of(index) {
+                    self.step(index, Input::Announced(purpose));
+                }
                 self.step(index, Input::Ended(ending));
             }
+            Event::Announced { asker, outcome } => self.announced_own(asker, outcome),
             Event::KeeperEnded { pid } => self.keeper_ended(pid),
             Event::Overseen { pid, found } => self.overseen(pid, found),
             Event::Examined { asker, outcome } => self.examined(asker, outcome),
@@ -389,6 +403,7 @@ impl Supervisor {
             self.next_round = now + ROUND;
             self.look_who_oversees(now);
             self.weigh(now);
+            self.renew(now);
             if std::process::id() == 1 {
                 reap_orphans(
                     &self.slots.iter().filter_map(|slot| Some(slot.process.as_ref()?.pid())).collect::<Vec<_>>(),

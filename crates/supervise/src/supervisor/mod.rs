@@ -3,11 +3,13 @@
 //! One task owns all state and takes one event after the other; decisions are made in `lifecycle` and `policy`,
 //! and nothing here waits for a disk or for another process.
 
+mod announce;
 mod connections;
 mod core;
 mod examine;
 mod overseer;
 mod recorder;
+mod renew;
 mod requests;
 mod slot;
 mod takeover;

@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// A keeper that is younger than the machine by less than this was started with it; by hand it takes longer.
 const WITH_BOOT: Duration = Duration::from_secs(300);
 /// The name of the component.
-const NAME: &str = "keeper";
+pub(super) const NAME: &str = "keeper";
 
 /// Who starts a process, and whether it is there after a boot.
 pub(super) type Found = Option<(Restarter, AtBoot)>;
@@ -74,6 +74,16 @@ impl Overseer {
             past.identity = None;
             past.ready = false;
         }
+    }
+
+    /// Whether systemd starts the keeper again.
+    pub(super) fn is_kept_by_systemd(&self) -> bool {
+        self.keeper.is_some() && matches!(self.found, Some((Restarter::Systemd, _)))
+    }
+
+    /// The keeper.
+    pub(super) fn process(&self) -> Option<Arc<Process>> {
+        self.keeper.clone()
     }
 
     /// The process at the top, when that is the keeper.
@@ -162,11 +172,13 @@ impl Supervisor {
         if self.overseer.pid() != Some(pid) || self.stopping.is_some() {
             return;
         }
-        let why = "ended without being asked to".to_owned();
+        let (why, occasion) = match self.announced.take(NAME, Instant::now()) {
+            Some(purpose) => (format!("was ended, on purpose ({purpose})"), Occasion::Drill),
+            None => ("ended without being asked to".to_owned(), Occasion::Fault),
+        };
         warn!(process.pid = pid, "the keeper {why}; everything goes on without it");
         self.overseer.keeper = None;
-        self.overseer.loss =
-            Some(Loss { why: why.clone(), occasion: Occasion::Fault, at: Some(Instant::now()), took: None });
+        self.overseer.loss = Some(Loss { why: why.clone(), occasion, at: Some(Instant::now()), took: None });
         if let Some(past) = &mut self.overseer.past {
             past.identity = None;
             past.ready = false;
@@ -212,7 +224,9 @@ impl Supervisor {
         }
         let took_ms = loss.took.or_else(|| (loss.occasion == Occasion::Boot).then(since_boot));
         if let Some(past) = &mut self.overseer.past {
-            past.restarts = past.restarts.saturating_add(1);
+            if loss.occasion != Occasion::Drill {
+                past.restarts = past.restarts.saturating_add(1);
+            }
             past.last_recovery_ms = took_ms.or(past.last_recovery_ms);
             past.last_exit = Some(loss.why.clone());
         }

@@ -91,6 +91,11 @@ impl Recorder {
         self.recoveries.iter().skip(self.recoveries.len().saturating_sub(limit)).cloned().collect()
     }
 
+    /// The newest recovery of a kind.
+    pub(super) fn last(&self, kind: impl Fn(&Recovery) -> bool) -> Option<&Recovery> {
+        self.recoveries.iter().rev().find(|entry| kind(entry))
+    }
+
     /// Has a log cut if it is too large. Skipped when the disk is behind.
     pub(super) fn cut(&self, log: Cutter) {
         let _ = self.jobs.try_send(Job::Cut(log));

@@ -83,7 +83,8 @@ impl Supervisor {
             }
             ToSupervisor::Status => {
                 let (components, keeper) = (self.components(), self.keeper().map(Box::new));
-                self.connections.send(id, FromSupervisor::Status { components, keeper });
+                let renewal = Some(Box::new(self.renewal()));
+                self.connections.send(id, FromSupervisor::Status { components, keeper, renewal });
             }
             ToSupervisor::Recoveries { limit } => {
                 let recoveries = self.recorder.newest(limit.min(RECOVERIES));
@@ -98,6 +99,8 @@ impl Supervisor {
                 let reply = self.restart(&name);
                 self.connections.send(id, reply);
             }
+            ToSupervisor::Announce { name, within_ms, purpose } => self.announce(id, &name, within_ms, purpose),
+            ToSupervisor::RenewProofs => self.renew_now(id),
             ToSupervisor::Upgrade => self.upgrade(Some(id)),
             ToSupervisor::Build => {
                 let state = self.build_state();

@@ -25,11 +25,13 @@ use super::{
     core::{EVENTS, Event, Supervisor},
     overseer::{Overseer, since_boot},
     recorder::Recorder,
+    renew::Renewing,
     requests::retire,
     slot::Slot,
     upgrade::Moving,
 };
 use crate::{
+    announced::{Announced, OwnEnd},
     lifecycle::Input,
     lock::{InstallationLock, Single},
     plan::{Plan, SocketSpec, Timing},
@@ -96,6 +98,8 @@ impl Supervisor {
             acceptor,
             own,
             comeback: None,
+            announced: Announced::default(),
+            renewing: Renewing::default(),
             stopping: None,
             begun,
             equipped: false,
@@ -161,12 +165,24 @@ impl Supervisor {
         let seen = predecessor.as_ref().map(|gone| self.clock.now().since(gone.ended_at));
         let observed_by = if predecessor.is_some() { Observer::Keeper } else { Observer::Supervisor };
         let unseen = if with_host { "ended with its host" } else { "ended without being asked to" };
+        let ended_at = predecessor.as_ref().map_or_else(|| self.clock.now(), |gone| gone.ended_at);
         let why = predecessor.map_or_else(|| unseen.to_owned(), |gone| gone.how);
+        let purpose = OwnEnd::take(self.run_dir.path()).filter(|_| !with_host).and_then(|end| end.purpose_at(ended_at));
+        let (on_purpose, why) = match purpose {
+            Some(purpose) => (true, format!("{why}, on purpose ({purpose})")),
+            None => (false, why),
+        };
         warn!("the supervisor before this one {why}; took over {} of its workers", adopted.len());
-        self.own.restarts = self.own.restarts.saturating_add(1);
+        if !on_purpose {
+            self.own.restarts = self.own.restarts.saturating_add(1);
+        }
         self.own.last_exit = Some(why.clone());
         let took_over = adopted.len();
-        let occasion = if with_host { Occasion::Boot } else { Occasion::Fault };
+        let occasion = match (with_host, on_purpose) {
+            (true, _) => Occasion::Boot,
+            (false, true) => Occasion::Drill,
+            (false, false) => Occasion::Fault,
+        };
         let took_ms = seen.or_else(|| with_host.then(since_boot));
         self.comeback = Some(Comeback { why, occasion, observed_by, expected: adopted, took_over, took_ms });
         self.complete_comeback();
@@ -201,6 +217,10 @@ impl Supervisor {
             observed_by: Some(comeback.observed_by),
             lost: Some(lost(Role::Supervisor, comeback.occasion).to_owned()),
         });
+        let own = self.own.name.clone();
+        if let Some(proof) = self.recorder.proof(&own).cloned() {
+            self.judge_renewal(&own, Role::Supervisor, &proof);
+        }
     }
 
     /// Whether a process was started since the machine was.

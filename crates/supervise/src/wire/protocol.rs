@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nodepanel_types::{
     Millis, Timestamp, WorkerId,
-    component::{AutomaticAction, Component, ComponentState, Observer, Occasion, Proof},
+    component::{AutomaticAction, Component, ComponentState, Observer, Occasion, Proof, Renewal},
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,17 @@ pub enum ToSupervisor {
         /// Its name.
         name: String,
     },
+    /// Says that a component is about to be ended on purpose: its next end within this time is a drill, not a fault.
+    Announce {
+        /// Its name.
+        name: String,
+        /// For how long that holds.
+        within_ms: Millis,
+        /// What for, in a few words: "drill api-killed".
+        purpose: String,
+    },
+    /// Has the proofs of all components renewed now, whatever the window is.
+    RenewProofs,
     /// Moves to the build that is installed now, one worker at a time.
     Upgrade,
     /// Asks which build runs, and whether a move is going on.
@@ -131,6 +142,9 @@ pub enum FromSupervisor {
         /// Who keeps the supervisor, when somebody said so; apart, because an earlier version knows no such role.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keeper: Option<Box<Component>>,
+        /// How proofs are renewed; left out by an earlier version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renewal: Option<Box<Renewal>>,
     },
     /// Answers `Recoveries`.
     Recoveries {

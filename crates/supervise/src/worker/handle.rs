@@ -2,7 +2,10 @@
 
 use std::{env, io, path::PathBuf, time::Duration};
 
-use nodepanel_types::{WorkerId, component::Component};
+use nodepanel_types::{
+    WorkerId,
+    component::{Component, Renewal},
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
@@ -172,10 +175,12 @@ impl Worker {
         self.api_servers.clone()
     }
 
-    /// The state of every component of this host.
-    pub async fn status(&self) -> Result<Vec<Component>, AskError> {
+    /// The state of every component of this host, and how their proofs are renewed.
+    pub async fn status(&self) -> Result<(Vec<Component>, Option<Renewal>), AskError> {
         match self.ask(ToSupervisor::Status).await? {
-            FromSupervisor::Status { components, keeper } => Ok(with_keeper(components, keeper)),
+            FromSupervisor::Status { components, keeper, renewal } => {
+                Ok((with_keeper(components, keeper), renewal.map(|renewal| *renewal)))
+            }
             _ => Err(AskError::Away),
         }
     }

@@ -6,7 +6,7 @@ use nodepanel_supervise::{
     build::{Builds, Print},
     process::{Ending, Process, Signal},
 };
-use nodepanel_types::component::ComponentState;
+use nodepanel_types::component::{Component, ComponentState, Observer, Occasion, Role};
 use tokio::{net::TcpStream, time::timeout};
 
 async fn keep(installation: &Installation, workers: usize) -> Process {
@@ -44,6 +44,71 @@ async fn the_supervisor_is_started_again_and_nothing_is_refused() {
     println!("supervision back after {} ms", own.last_recovery_ms.unwrap());
     let after = installation.ready(1).await;
     assert_eq!((after[0].pid, after[0].restarts), (before[0].pid, 0));
+}
+
+#[tokio::test]
+async fn the_announced_end_of_the_supervisor_is_a_drill() {
+    let installation = Installation::new();
+    let _keeper = keep(&installation, 1).await;
+    installation.recorded(1).await;
+    let first = supervisor_pid(&installation).await;
+    installation.control().await.announce("supervisor", Duration::from_secs(30), "drill").await.unwrap();
+    for (occasion, restarts) in [(Occasion::Drill, 0), (Occasion::Fault, 1)] {
+        let before = supervisor_pid(&installation).await;
+        send(before, Signal::KILL);
+        let own = within("the next supervisor", async || {
+            let own = installation.components().await?.into_iter().next()?;
+            let proof = own.supervision.proof.as_ref()?;
+            (own.pid != before && own.pid != first && proof.occasion == occasion).then_some(own)
+        })
+        .await;
+        assert_eq!(own.restarts, restarts, "{own:?}");
+        installation.recorded(1).await;
+    }
+}
+
+#[tokio::test]
+async fn in_the_window_each_is_ended_in_turn_and_seen_to_come_back() {
+    let installation = Installation::new();
+    installation.tell("renewal", "now");
+    let _keeper = keep(&installation, 2).await;
+    let proven = within("every proof", async || {
+        let components = installation.components().await?;
+        let proven = |component: &Component| component.supervision.proof.is_some() || component.role == Role::Keeper;
+        components.iter().all(proven).then_some(components)
+    })
+    .await;
+    for component in proven.iter().filter(|component| component.role != Role::Keeper) {
+        let proof = component.supervision.proof.as_ref().unwrap();
+        assert_eq!((proof.occasion, component.restarts), (Occasion::Drill, 0), "{component:?}");
+        assert!(proof.why.ends_with("on purpose (to renew its proof)"), "{proof:?}");
+    }
+    let recoveries = installation.control().await.recoveries(10).await.unwrap();
+    let order: Vec<&str> = recoveries.iter().map(|recovery| recovery.component.as_str()).collect();
+    assert_eq!(order, ["api-1", "api-2", "supervisor"], "one at a time, and each once");
+    assert_eq!(recoveries[2].observed_by, Some(Observer::Keeper));
+    let renewal = installation.control().await.renewal().await.unwrap().unwrap();
+    assert!(renewal.until.is_some() && renewal.last.is_some_and(|last| last.renewed), "the last result is known");
+}
+
+#[tokio::test]
+async fn who_does_not_come_back_ends_the_renewal() {
+    let installation = Installation::new();
+    // Nobody is back in no time at all.
+    installation.tell("renewal", "impatient");
+    let _keeper = keep(&installation, 2).await;
+    installation.control().await.renew_proofs().await.unwrap();
+    let last = within("the halt", async || {
+        let renewal = installation.control().await.renewal().await.ok()??;
+        renewal.last.filter(|last| !last.renewed)
+    })
+    .await;
+    assert_eq!(last.component, "api-1");
+    assert!(last.text.contains("is its target"), "{last:?}");
+    installation.ready(2).await;
+    let renewal = installation.control().await.renewal().await.unwrap().unwrap();
+    assert!(renewal.asked.is_empty() && renewal.renewing.is_none(), "{renewal:?}");
+    assert!(installation.component("api-2").await.supervision.proof.is_none(), "nobody else was ended");
 }
 
 #[tokio::test]

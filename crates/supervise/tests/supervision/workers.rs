@@ -7,7 +7,7 @@ use nodepanel_supervise::{
     control::{Control, ControlError},
     process::{Ending, Signal},
 };
-use nodepanel_types::component::ComponentState;
+use nodepanel_types::component::{ComponentState, Occasion};
 
 #[tokio::test]
 async fn a_killed_worker_is_replaced_and_the_recovery_is_recorded() {
@@ -31,6 +31,43 @@ async fn a_killed_worker_is_replaced_and_the_recovery_is_recorded() {
     assert_eq!(recoveries[0].took_ms, Some(took));
     let other = installation.component("api-2").await;
     assert_eq!((other.pid, other.restarts), (before[1].pid, 0));
+}
+
+#[tokio::test]
+async fn an_announced_end_is_a_drill_and_the_next_one_a_fault() {
+    let installation = Installation::new();
+    let _supervisor = installation.supervise(2).await;
+    let within_it = Duration::from_secs(30);
+    let refused = installation.control().await.announce("api-9", within_it, "drill").await.unwrap_err();
+    assert!(refused.to_string().contains("api-1, api-2"), "{refused}");
+    let refused = installation.control().await.announce("api-1", Duration::from_secs(61), "drill").await.unwrap_err();
+    assert!(refused.to_string().contains("60 s"), "{refused}");
+    installation.control().await.announce("api-1", within_it, "drill api-killed").await.unwrap();
+    for (kills, restarts) in [(1, 0), (2, 1)] {
+        let before = installation.ready(2).await[0].pid;
+        send(before, Signal::KILL);
+        let after = within("the replacement", async || {
+            let first = installation.ready(2).await.swap_remove(0);
+            (first.pid != before).then_some(first)
+        })
+        .await;
+        assert_eq!(after.restarts, restarts, "only what nobody announced counts");
+        let recoveries = installation.control().await.recoveries(10).await.unwrap();
+        assert_eq!(recoveries.len(), kills);
+    }
+    let recoveries = installation.control().await.recoveries(10).await.unwrap();
+    assert_eq!(recoveries[0].occasion, Some(Occasion::Drill));
+    assert_eq!(recoveries[0].why, "was killed by SIGKILL, on purpose (drill api-killed)");
+    assert_eq!((recoveries[1].occasion, recoveries[1].why.as_str()), (Some(Occasion::Fault), "was killed by SIGKILL"));
+    // A hang that was announced is a drill, too.
+    installation.control().await.announce("api-2", within_it, "drill api-hangs").await.unwrap();
+    send(installation.ready(2).await[1].pid, Signal::STOP);
+    let hung = within("the recovery", async || {
+        let recoveries = installation.control().await.recoveries(10).await.ok()?;
+        recoveries.into_iter().find(|recovery| recovery.component == "api-2")
+    })
+    .await;
+    assert_eq!(hung.occasion, Some(Occasion::Drill), "{hung:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Timestamp, component::Component};
+use crate::{
+    Timestamp,
+    component::{Component, Renewal},
+};
 
 /// NodePanel's own processes on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -14,6 +17,8 @@ pub struct ComponentsView {
     pub components: Vec<Component>,
     /// Why the list may be out of date, in words; `null` when it is not.
     pub stale_reason: Option<String>,
+    /// How it is seen to it that each is known to come back; `null` when the supervisor has not said so.
+    pub renewal: Option<Renewal>,
 }
 
 /// What an administrator should see first.

@@ -2,7 +2,7 @@
 //! last seen to come back.
 //!
 //! What is doubtful about that is decided here, once, for the command line, `doctor` and the panel: a pure function of
-//! what is known, the time, and how old a proof may be.
+//! what is known, the time, and how old a proof may be. What is so of several processes is said once, of all of them.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -150,23 +150,61 @@ pub struct Supervision {
     pub doubts: Vec<String>,
 }
 
-impl Component {
-    /// Fills in what is doubtful `now` about its supervision, where a proof may be `max_age` milliseconds old.
-    #[must_use]
-    pub fn doubted(mut self, now: Timestamp, max_age: Millis) -> Self {
-        let fresh = doubts(&self, now, max_age);
+/// Fills in what is doubtful `now` about the supervision of a host's processes, where a proof may be `max_age`
+/// milliseconds old. A doubt about several of them stands with the first.
+#[must_use]
+pub fn doubted(mut components: Vec<Component>, now: Timestamp, max_age: Millis) -> Vec<Component> {
+    for component in &mut components {
+        let fresh = oversight_doubts(component);
         // What the process itself doubts comes first.
-        self.supervision.doubts.retain(|doubt| !fresh.contains(doubt));
-        self.supervision.doubts.extend(fresh);
-        self
+        let doubts = &mut component.supervision.doubts;
+        doubts.retain(|doubt| !fresh.contains(doubt));
+        doubts.extend(fresh);
+    }
+    let provable = |component: &&Component| needs_proof(component);
+    let never: Vec<String> = components
+        .iter()
+        .filter(provable)
+        .filter(|component| component.supervision.proof.is_none())
+        .map(|component| component.name.clone())
+        .collect();
+    let too_old: Vec<(String, Millis)> = components
+        .iter()
+        .filter(provable)
+        .filter_map(|component| Some((component.name.clone(), now.since(component.supervision.proof.as_ref()?.at))))
+        .filter(|(_, age)| *age > max_age)
+        .collect();
+    let how = "`nodepanel proofs renew` ends one after the other to see it; a maintenance window does so regularly.";
+    if let Some(first) = never.first() {
+        let doubt = format!("Not yet seen to come back: {}. {how}", never.join(", "));
+        note(&mut components, first, doubt);
+    }
+    if let Some((first, _)) = too_old.first() {
+        let each: Vec<String> = too_old.iter().map(|(name, age)| format!("{name} ({} days ago)", age / DAY)).collect();
+        let doubt = format!("Last seen to come back more than {} days ago: {}. {how}", max_age / DAY, each.join(", "));
+        note(&mut components, first, doubt);
+    }
+    components
+}
+
+fn note(components: &mut [Component], name: &str, doubt: String) {
+    if let Some(component) = components.iter_mut().find(|component| component.name == name) {
+        component.supervision.doubts.push(doubt);
     }
 }
 
-fn doubts(component: &Component, now: Timestamp, max_age: Millis) -> Vec<String> {
-    let Component { name, role, supervision, .. } = component;
-    let Supervision { restarted_by: Some(restarted_by), at_boot, proof, .. } = supervision else { return Vec::new() };
+/// Whether a process should be seen to come back now and then. A game is not ended to prove that it would, and nobody is
+/// not asked for a proof.
+fn needs_proof(component: &Component) -> bool {
+    let by_us = |restarter| !matches!(restarter, Restarter::Nobody | Restarter::Unknown);
+    component.role != Role::Shim && component.supervision.restarted_by.is_some_and(by_us)
+}
+
+/// What is doubtful about who starts a process again, and at boot.
+fn oversight_doubts(component: &Component) -> Vec<String> {
+    let Component { name, supervision, .. } = component;
+    let Supervision { restarted_by: Some(restarted_by), at_boot, .. } = supervision else { return Vec::new() };
     let mut doubts = Vec::new();
-    let alone = *restarted_by == Restarter::Nobody;
     // What something of ours starts is there when that is, so only who is at the top is spoken of.
     let top = !matches!(restarted_by, Restarter::Keeper | Restarter::Supervisor | Restarter::Agent);
     match at_boot.as_ref().filter(|_| top) {
@@ -174,7 +212,7 @@ fn doubts(component: &Component, now: Timestamp, max_age: Millis) -> Vec<String>
             "The process {name} was started by hand: nobody starts it again when it ends, and the next boot is without \
              it. Have systemd do both: `nodepanel stop` and `nodepanel install`; game servers go on."
         )),
-        _ if alone => doubts.push(format!(
+        _ if *restarted_by == Restarter::Nobody => doubts.push(format!(
             "Nobody starts the process {name} again when it ends: its unit does not restart it. Write the unit anew with \
              `nodepanel install`."
         )),
@@ -184,20 +222,6 @@ fn doubts(component: &Component, now: Timestamp, max_age: Millis) -> Vec<String>
         doubts.push(format!(
             "The process {name} is not started at boot: {unit} is not enabled. Run `systemctl enable {unit}`."
         ));
-    }
-    // A game is not ended to prove that it would come back, and nobody is not asked for a proof.
-    if *role == Role::Shim || alone || *restarted_by == Restarter::Unknown {
-        return doubts;
-    }
-    let how = "`nodepanel drill --running --all --yes` proves it, and so does killing it";
-    match proof {
-        None => doubts.push(format!("The process {name} was never seen to come back. {how}.")),
-        Some(proof) if now.since(proof.at) > max_age => doubts.push(format!(
-            "The process {name} was last seen to come back {} days ago, and a proof may be {} days old. {how}.",
-            now.since(proof.at) / DAY,
-            max_age / DAY
-        )),
-        Some(_) => {}
     }
     doubts
 }
@@ -238,7 +262,8 @@ mod tests {
     }
 
     fn of(component: &Component, now: i64) -> Vec<String> {
-        doubts(component, Timestamp::from_millis(now), WEEK)
+        let components = doubted(vec![component.clone()], Timestamp::from_millis(now), WEEK);
+        components.into_iter().flat_map(|component| component.supervision.doubts).collect()
     }
 
     fn enabled() -> AtBoot {
@@ -250,9 +275,21 @@ mod tests {
         let week = i64::try_from(WEEK).unwrap();
         let api = component(Role::Api, Restarter::Supervisor, enabled(), Some(0));
         assert!(of(&api, week).is_empty());
-        assert!(of(&api, week + 1).concat().contains("7 days ago"), "{:?}", of(&api, week + 1));
+        assert!(of(&api, week + 1).concat().contains("api (7 days ago)"), "{:?}", of(&api, week + 1));
         let never = component(Role::Api, Restarter::Supervisor, enabled(), None);
-        assert!(of(&never, 0).concat().contains("never seen"));
+        assert!(of(&never, 0).concat().contains("Not yet seen to come back: api."));
+    }
+
+    #[test]
+    fn what_is_so_of_several_is_said_once() {
+        let roles = [Role::Keeper, Role::Supervisor, Role::Api, Role::Status, Role::Agent, Role::Shim];
+        let fresh = |role| component(role, Restarter::Supervisor, enabled(), None);
+        let doubts: Vec<String> = doubted(roles.map(fresh).into(), Timestamp::EPOCH, WEEK)
+            .into_iter()
+            .flat_map(|component| component.supervision.doubts)
+            .collect();
+        assert_eq!(doubts.len(), 1, "{doubts:?}");
+        assert!(doubts.concat().starts_with("Not yet seen to come back: keeper, supervisor, api, status, agent. "));
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub struct HistoryQuery {
     pub limit: Option<usize>,
 }
 
-/// What was done to NodePanel's own processes automatically, newest first: the last 1,000 entries. 503
-/// (`history-unavailable`) when that cannot be read.
+/// What was done to NodePanel's own processes automatically, newest first.
+///
+/// The last 1,000 entries; 503 (`history-unavailable`) when they cannot be read, never an empty list.
 #[utoipa::path(get, path = "/components/history", tag = "platform",
     params(HistoryQuery),
     responses((status = 200, body = Page<AutomaticAction>, description = "A part of it, newest first."), ProblemResponses)

@@ -3,7 +3,7 @@
 use nodepanel_supervise::{control::Control, sockets::bind};
 use nodepanel_types::{
     clock::Clock as _,
-    component::{Component, ComponentState},
+    component::{Component, ComponentState, doubted},
 };
 
 use super::{Finding, Verdict};
@@ -45,8 +45,8 @@ pub(super) fn processes(running: Option<&[Component]>) -> Vec<Finding> {
 pub(super) fn supervision(running: Option<&[Component]>, config: &Config) -> Vec<Finding> {
     let Some(components) = running else { return Vec::new() };
     let (now, max_age) = (SystemClock.now(), config.proofs.max_age());
-    let doubted = components.iter().cloned().map(|component| component.doubted(now, max_age));
-    let doubts: Vec<Finding> = doubted
+    let doubts: Vec<Finding> = doubted(components.to_vec(), now, max_age)
+        .into_iter()
         .flat_map(|component| component.supervision.doubts)
         .map(|doubt| Finding::new("supervision", Verdict::Weak, doubt))
         .collect();
@@ -59,6 +59,16 @@ pub(super) fn supervision(running: Option<&[Component]>, config: &Config) -> Vec
         return vec![Finding::new("supervision", Verdict::Fine, text)];
     }
     doubts
+}
+
+/// How proofs are renewed; nothing when there is no supervisor to ask.
+pub(super) async fn renewal(data_dir: &DataDir) -> Option<Finding> {
+    let renewal = Control::connect(data_dir.path()).await.ok()?.renewal().await.ok()??;
+    let verdict = match &renewal.last {
+        Some(last) if !last.renewed => Verdict::Weak,
+        _ => Verdict::Fine,
+    };
+    Some(Finding::new("proofs", verdict, renewal.sentence()))
 }
 
 /// Whether the addresses can be listened on, or who has them.

@@ -24,6 +24,7 @@ pub async fn all(data_dir: &DataDir, config: &Config) -> Vec<Finding> {
     }
     findings.extend(installation::processes(running.as_deref()));
     findings.extend(installation::supervision(running.as_deref(), config));
+    findings.extend(installation::renewal(data_dir).await);
     findings.extend(installation::ports(config, running.is_some()));
     findings.extend([
         machine::user(),
