@@ -97,7 +97,7 @@ const routes = [
   ['GET', /^\/keys$/, () => list(keys)],
   ['POST', /^\/keys$/, (_, body) => { const key = { id: randomUUID(), user: '', name: body.name, prefix: 'np_91bc', created_at: world.iso() }; keys.push(key); return ok({ key, token: `np_91bc${randomUUID().replaceAll('-', '')}` }, 201); }],
   ['DELETE', /^\/keys\/([^/]+)$/, ([id]) => { keys.splice(keys.findIndex((key) => key.id === id), 1); return { status: 204 }; }],
-  ['GET', /^\/components$/, () => ok({ as_of: world.iso(), stale_reason: null, components: [
+  ['GET', /^\/components$/, () => ok({ as_of: world.iso(), stale_reason: null, renewal: { window: 'Sun 04:00-05:00', next_at: world.iso(Date.now() + 3e8), until: null, renewing: null, asked: [], waits_for: null, last: { at: world.iso(Date.now() - 4e5), component: 'api-1', renewed: true, text: 'came back within 184 ms' } }, components: [
     { name: 'supervisor', role: 'supervisor', pid: 812, state: 'ready', started_at: world.iso(Date.now() - 8e8), restarts: 0, last_recovery_ms: null, last_exit: null, detail: null, supervision: supervision('keeper', null) },
     { name: 'api-1', role: 'api', pid: 1411, state: 'ready', started_at: world.iso(Date.now() - 4e5), restarts: 2, last_recovery_ms: 184, last_exit: 'was ended by SIGKILL', detail: null, supervision: supervision('supervisor', 184) },
     { name: 'api-2', role: 'api', pid: null, state: 'backing_off', started_at: world.iso(Date.now() - 4e3), restarts: 9, last_recovery_ms: 201, last_exit: 'ended with exit code 101', detail: 'Started again in 4 s.', supervision: supervision('supervisor', 201) },

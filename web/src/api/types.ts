@@ -44,6 +44,7 @@ export type JoinToken = Answered<Schemas['JoinToken']>;
 export type ApiKeyView = Answered<Schemas['ApiKeyView']>;
 export type ApiKeyCreated = Answered<Schemas['ApiKeyCreated']>;
 export type Component = Answered<Schemas['Component']>;
+export type Renewal = Answered<Schemas['Renewal']>;
 export type AutomaticAction = Answered<Schemas['AutomaticAction']>;
 export type ApiEvent = Answered<Schemas['ApiEvent']>;
 export type StatsTick = Answered<Schemas['StatsTick']>;

@@ -11,6 +11,7 @@ import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
 import { useTitle } from '../../ui/title';
 import { HistorySection } from './history';
+import { RenewalWords } from './renewal';
 import { SupervisionSection } from './supervision';
 
 const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
@@ -43,6 +44,7 @@ export function ComponentsPage() {
             )}
             <ComponentTable label="Components" components={view.components.filter(({ role }) => role !== 'shim')} />
             <SupervisionSection components={view.components.filter(({ role }) => role !== 'shim')} />
+            {view.renewal != null && <RenewalWords renewal={view.renewal} />}
             <HistorySection />
             <Keepers components={view.components.filter(({ role }) => role === 'shim')} />
           </>
