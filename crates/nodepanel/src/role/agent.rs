@@ -24,7 +24,7 @@ pub const STOP_SERVERS: Duration = Duration::from_secs(80);
 /// Runs the agent until it is asked to end; the games stay.
 pub fn run(data_dir: &DataDir) -> anyhow::Result<()> {
     let inherited = Inherited::from_env();
-    log_to_stderr();
+    let _log = log_to_stderr();
     // One thread watches some hundred games easily, and leaves the machine to them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(data_dir, &inherited))

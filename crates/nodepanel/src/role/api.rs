@@ -56,7 +56,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Runs an API server until it is asked to end.
 pub fn run(data_dir: &DataDir, config: &Config) -> anyhow::Result<()> {
     let inherited = Inherited::from_env();
-    log_to_stderr();
+    let _log = log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(data_dir, config, inherited))
 }

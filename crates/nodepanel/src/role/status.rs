@@ -48,7 +48,7 @@ const CLIENTS: usize = 256;
 /// Runs until it is asked to end.
 pub fn run() -> anyhow::Result<()> {
     let inherited = Inherited::from_env();
-    log_to_stderr();
+    let _log = log_to_stderr();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(inherited))
 }

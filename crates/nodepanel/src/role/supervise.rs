@@ -41,7 +41,7 @@ const MIB: u64 = 1024 * 1024;
 /// `listen` wins over the configuration's address of the panel.
 pub fn run(data_dir: &DataDir, listen: Option<SocketAddr>) -> anyhow::Result<()> {
     let mut inherited = Inherited::from_env();
-    log_to_stderr();
+    let log = log_to_stderr();
     let installed = match std::env::var_os(INSTALLED) {
         Some(path) => path.into(),
         None => std::env::current_exe().context("the program's own file cannot be found")?,
@@ -64,6 +64,7 @@ pub fn run(data_dir: &DataDir, listen: Option<SocketAddr>) -> anyhow::Result<()>
             .filter_map(|(name, socket)| Some((name.to_owned(), OwnedFd::from(socket.try_clone().ok()?))))
             .collect();
         tracing::info!("going on as {}", program.display());
+        log.flush();
         let error = become_program(&program, &arguments, &handed);
         tracing::error!(%error, "cannot become the supervisor of the other build; going on as the present one");
         inherited = Inherited { sockets, predecessor: None };
