@@ -54,6 +54,37 @@ fn stalls_bad_builds_and_storms_are_drilled() {
     }
 }
 
+/// Drills that not every machine can carry out, once each.
+fn drilled_where_possible(drills: &[(&str, u8)]) {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, number) in drills {
+        let output = cli_to_its_end(&directory.path().join("none"), &["drill", name, "--repeat", "1", "--json"]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        if text.contains("cannot be carried out here") {
+            eprintln!("skipped: {text}");
+            continue;
+        }
+        let reports: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{name}: {text}"));
+        assert_eq!(
+            (&reports[0]["drill"], &reports[0]["number"]),
+            (&Value::from(*name), &Value::from(*number)),
+            "{text}"
+        );
+        assert_promises_kept(&reports[0]);
+        println!("{:#}", reports[0]["figures"]);
+    }
+}
+
+#[test]
+fn broken_disks_are_drilled() {
+    drilled_where_possible(&[("slow-disk", 9), ("corrupt-page", 9)]);
+}
+
+#[test]
+fn a_wrong_clock_is_drilled() {
+    drilled_where_possible(&[("clock-jump", 9)]);
+}
+
 #[test]
 fn what_happens_while_the_control_plane_is_away_is_told_once() {
     let directory = tempfile::tempdir().unwrap();

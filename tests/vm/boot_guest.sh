@@ -43,6 +43,15 @@ other_workers() {
 restart() { before=$(keeper) && systemctl restart nodepanel; }
 reload() { before=$(processes | tr '\n' ' ') && systemctl reload nodepanel; }
 again() { before=$(processes | tr '\n' ' ') && dpkg --install /root/nodepanel.deb; }
+same() { [ "$(processes | tr '\n' ' ')" = "$before" ] && everything; }
+set_clock() { date --set "@$(($(date +%s) + $1))" >/dev/null; }
+# Sets the clock by so many seconds; whoever is there stays, for longer than a machine may be silent.
+jump() {
+  before=$(processes | tr '\n' ' ')
+  check "the clock is set by $1 s" set_clock "$1"
+  sleep 5
+  check "nobody was replaced, and the game goes on" until_so same
+}
 stopped() { [ "$(keeper)" = 0 ] && ! nodepanel status >/dev/null 2>&1; }
 settled() { # No move is being proven any more; a move is refused until then.
   sleep 15
@@ -59,6 +68,8 @@ first() {
   running=$(game)
   nodepanel doctor
   settled
+  # A container has the clock of its host.
+  systemd-detect-virt --quiet --container || { jump 30 && jump -30; }
   takes "kill -9 of the keeper: systemd starts it again" other_keeper kill_keeper
   takes "systemctl restart nodepanel" other_keeper restart
   settled

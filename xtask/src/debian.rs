@@ -21,8 +21,10 @@ pub struct Package {
 }
 
 /// Everything that the tests use.
-pub const FOR_TESTS: [Package; 6] = [
+pub const FOR_TESTS: [Package; 8] = [
     Package { name: "chromium", needed_by: "the browser tests" },
+    Package { name: "e2fsprogs", needed_by: "the drills that break a disk" },
+    Package { name: "faketime", needed_by: "the drill that sets the clock" },
     Package { name: "iproute2", needed_by: "the network namespaces of the drills" },
     Package { name: "openttd", needed_by: "the OpenTTD template" },
     Package { name: "openttd-opengfx", needed_by: "the OpenTTD template" },

@@ -41,6 +41,12 @@ pub enum DrillError {
         /// Its name.
         part: String,
     },
+    /// This machine has not what it takes.
+    #[error("this drill cannot be carried out here: {reason}")]
+    Impossible {
+        /// What is missing.
+        reason: String,
+    },
     /// There can be no disk of its own.
     #[error("a disk of its own cannot be mounted ({reason}); run this as root")]
     NoDisk {

@@ -67,18 +67,25 @@ pub struct Request {
     pub body: Bytes,
     /// The idempotency key of a write.
     pub key: Option<String>,
+    /// The session that goes in the place of the token.
+    pub cookie: Option<String>,
 }
 
 impl Request {
     /// A read.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: Bytes::new(), key: None }
+        Self { method: Method::GET, path: path.into(), body: Bytes::new(), key: None, cookie: None }
+    }
+
+    /// A read by somebody who has signed in.
+    pub fn get_in_session(path: impl Into<String>, cookie: String) -> Self {
+        Self { cookie: Some(cookie), ..Self::get(path) }
     }
 
     /// A write under a key.
     pub fn keyed(method: Method, path: impl Into<String>, body: &serde_json::Value, key: String) -> Self {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        Self { method, path: path.into(), body, key: Some(key) }
+        Self { method, path: path.into(), body, key: Some(key), cookie: None }
     }
 }
 
@@ -104,6 +111,8 @@ pub struct Answer {
     pub body: Bytes,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
+    /// The session that it begins or goes on with, as it is sent back.
+    pub cookie: Option<String>,
 }
 
 impl Answer {
@@ -167,7 +176,9 @@ impl Connection {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| Try::Broken(error.to_string()))?;
         let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Try::Answered(Answer { status: head.status.as_u16(), body: body.to_bytes(), retry_after }))
+        let cookie = head.headers.get(header::SET_COOKIE).and_then(|value| value.to_str().ok()?.split(';').next());
+        let (status, cookie) = (head.status.as_u16(), cookie.map(str::to_owned));
+        Ok(Try::Answered(Answer { status, body: body.to_bytes(), retry_after, cookie }))
     }
 }
 
@@ -194,8 +205,11 @@ fn message(request: &Request, access: &Access) -> Result<HttpRequest<Full<Bytes>
     let mut message = HttpRequest::builder()
         .method(request.method.clone())
         .uri(&request.path)
-        .header(header::HOST, access.address.to_string())
-        .header(header::AUTHORIZATION, access.bearer.header());
+        .header(header::HOST, access.address.to_string());
+    message = match &request.cookie {
+        Some(cookie) => message.header(header::COOKIE, cookie),
+        None => message.header(header::AUTHORIZATION, access.bearer.header()),
+    };
     if let Some(key) = &request.key {
         message = message.header("idempotency-key", key);
     }

@@ -6,7 +6,7 @@
 //! missing, no user may see an error. What was timed is held against its target ([`figure`]).
 //!
 //! It knows the installation as its users do, over the API; only to find the processes that it breaks it asks the
-//! supervisor. It never looks into the store.
+//! supervisor. It never looks into the store, but for the one drill that damages it.
 
 pub mod check;
 pub mod drills;

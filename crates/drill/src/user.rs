@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
-        Answer { status, body: body.into(), retry_after: None }
+        Answer { status, body: body.into(), retry_after: None, cookie: None }
     }
 
     fn problem(code: ProblemCode) -> Answer {

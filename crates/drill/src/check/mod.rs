@@ -8,6 +8,7 @@ mod events;
 mod keys;
 mod lines;
 mod names;
+mod untouched;
 mod users;
 
 pub use console::Numbers;
@@ -15,6 +16,7 @@ pub use events::events;
 pub use keys::keys;
 pub use lines::lines;
 pub use names::names;
+pub use untouched::untouched;
 pub use users::users;
 
 /// A promise that was broken, as a sentence.

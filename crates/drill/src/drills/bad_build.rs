@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use nodepanel_types::component::{ComponentState, Role};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     error::DrillError,
@@ -49,16 +49,11 @@ pub async fn once(scene: &Scene) -> Result<Vec<Duration>, DrillError> {
             back.then(|| begun.elapsed())
         })
         .await?;
-    // The command says what became of it; waited for in small steps, so that the load goes on.
-    let status = loop {
-        match upgrade.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if waited.elapsed() > PATIENCE => {
-                let _ = upgrade.kill();
-                return Err(DrillError::Late { what: "the end of `nodepanel upgrade`".to_owned(), waited: PATIENCE });
-            }
-            Ok(None) => sleep(Duration::from_millis(20)).await,
-            Err(source) => return Err(DrillError::File { path: build, source }),
+    let status = match timeout(PATIENCE, upgrade.wait()).await {
+        Ok(Ok(status)) => status,
+        Ok(Err(source)) => return Err(DrillError::File { path: build, source }),
+        Err(_) => {
+            return Err(DrillError::Late { what: "the end of `nodepanel upgrade`".to_owned(), waited: PATIENCE });
         }
     };
     if status.success() {

@@ -109,5 +109,5 @@ async fn guess(access: Access, email: String, flood: Arc<Flood>) -> Option<Strin
 
 fn credentials(email: &str, password: &str) -> Request {
     let body = json!({"email": email, "password": password}).to_string().into();
-    Request { method: Method::POST, path: "/api/v1/session".to_owned(), body, key: None }
+    Request { method: Method::POST, path: "/api/v1/session".to_owned(), body, key: None, cookie: None }
 }

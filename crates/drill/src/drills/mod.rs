@@ -10,11 +10,15 @@ mod api_killed;
 mod api_stalls;
 mod bad_build;
 mod broken_configuration;
+mod clock_jump;
 mod control_plane_away;
+mod corrupt_page;
 mod disk_full;
 mod login_flood;
 mod person;
+mod probe;
 mod retry_storm;
+mod slow_disk;
 mod supervisor_killed;
 
 use std::time::Duration;
@@ -23,11 +27,12 @@ use tokio::time::sleep;
 
 use self::api_stalls::Stall;
 use crate::{
+    check::Fault,
     error::DrillError,
     figure::{Limit, Timed},
     load::{Judgement, Load},
     report::Report,
-    scene::{Part, Scene},
+    scene::{Ground, Part, Scene},
 };
 
 /// The quiet between two repetitions: longer than a part must have been healthy for its death to be met with a start at
@@ -74,11 +79,17 @@ pub enum Drill {
     ControlPlaneAway,
     /// The disk that holds the data is full for a time.
     DiskFull,
+    /// The disk that holds the data answers nothing for a time.
+    SlowDisk,
+    /// A page of the store is damaged.
+    CorruptPage,
+    /// The clock is set.
+    ClockJump,
 }
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::ApiKilled,
         Self::ApiHangs,
         Self::ApiSpins,
@@ -92,6 +103,9 @@ impl Drill {
         Self::LoginFlood,
         Self::ControlPlaneAway,
         Self::DiskFull,
+        Self::SlowDisk,
+        Self::CorruptPage,
+        Self::ClockJump,
     ];
 
     /// The drill of this name.
@@ -115,6 +129,9 @@ impl Drill {
             Self::LoginFlood => "login-flood",
             Self::ControlPlaneAway => "control-plane-away",
             Self::DiskFull => "disk-full",
+            Self::SlowDisk => "slow-disk",
+            Self::CorruptPage => "corrupt-page",
+            Self::ClockJump => "clock-jump",
         }
     }
 
@@ -128,7 +145,7 @@ impl Drill {
             Self::ControlPlaneAway => 7,
             Self::AgentKilled => 8,
             Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood => 12,
-            Self::DiskFull => 9,
+            Self::DiskFull | Self::SlowDisk | Self::CorruptPage | Self::ClockJump => 9,
         }
     }
 
@@ -150,17 +167,27 @@ impl Drill {
                 "The control plane is away (--away); meanwhile a game crashes and another machine boots."
             }
             Self::DiskFull => "The disk that holds the data is full for some seconds (needs root).",
+            Self::SlowDisk => "The disk that holds the data answers nothing for 2 s (needs root).",
+            Self::CorruptPage => "A page of the store is overwritten with what is none, and put back.",
+            Self::ClockJump => "The clock is set 30 s forwards, and back again (needs libfaketime).",
         }
     }
 
-    /// Whether it is only for an installation of its own: it spoils it, or takes everything away from its users for long.
+    /// Whether it is only for an installation of its own: it spoils it, takes everything away from its users for long, or
+    /// needs a ground of its own.
     pub const fn own_only(self) -> bool {
-        matches!(self, Self::BadBuild | Self::BrokenConfiguration | Self::ControlPlaneAway | Self::DiskFull)
+        matches!(self, Self::BadBuild | Self::BrokenConfiguration | Self::ControlPlaneAway | Self::CorruptPage)
+            || !matches!(self.ground(), Ground::Machine)
     }
 
-    /// Whether its installation needs a disk of its own, which only root can give it.
-    pub const fn needs_disk(self) -> bool {
-        matches!(self, Self::DiskFull)
+    /// What its installation has to stand on.
+    pub const fn ground(self) -> Ground {
+        match self {
+            Self::DiskFull => Ground::SmallDisk,
+            Self::SlowDisk => Ground::SlowDisk,
+            Self::ClockJump => Ground::Clock,
+            _ => Ground::Machine,
+        }
     }
 
     /// What it times, with the targets.
@@ -195,11 +222,30 @@ impl Drill {
                 Timed::new("back, to every event told", Some(Limit::Max(ms(5_000)))),
             ],
             Self::DiskFull => vec![Timed::new("room again, to an acknowledged write", Some(Limit::Max(ms(5_000))))],
+            Self::SlowDisk => vec![
+                Timed::new("the slowest read meanwhile", Some(Limit::Max(ms(1_000)))),
+                Timed::new("going on, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
+            ],
+            Self::CorruptPage => vec![
+                Timed::new("started on it, to the damage named", Some(Limit::Max(ms(5_000)))),
+                Timed::new("put back, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
+            ],
+            Self::ClockJump => vec![
+                Timed::new("set forwards, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
+                Timed::new("set back, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
+                Timed::new("the slowest read meanwhile", Some(Limit::Max(ms(1_000)))),
+            ],
         }
     }
 
-    /// Breaks it once; one sample for each of `timed`.
-    async fn once(self, scene: &Scene, load: &Load, repetition: u32) -> Result<Vec<Duration>, DrillError> {
+    /// Breaks it once; one sample for each of `timed`. What was broken besides is added to `faults`.
+    async fn once(
+        self,
+        scene: &Scene,
+        load: &Load,
+        repetition: u32,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Vec<Duration>, DrillError> {
         match self {
             Self::ApiKilled => api_killed::once(scene, repetition).await,
             Self::ApiHangs => api_hangs::once(scene, repetition).await,
@@ -214,7 +260,10 @@ impl Drill {
             Self::LoginFlood => login_flood::once(scene).await,
             // Has no load: see `without_load`.
             Self::ControlPlaneAway => Ok(Vec::new()),
-            Self::DiskFull => disk_full::once(scene, load).await,
+            Self::DiskFull => disk_full::once(scene, load, faults).await,
+            Self::SlowDisk => slow_disk::once(scene, load, faults).await,
+            Self::CorruptPage => corrupt_page::once(scene, load, faults).await,
+            Self::ClockJump => clock_jump::once(scene, load, faults).await,
         }
     }
 
@@ -236,13 +285,15 @@ impl Drill {
         }
         let load = Load::begin(scene.access()).await?;
         sleep(WARM_UP).await;
-        let mut timed = self.timed();
-        let broken = self.repeat(scene, &load, pace.repetitions, &mut timed, &mut progress).await;
+        let (mut timed, mut faults) = (self.timed(), Vec::new());
+        let broken = self.repeat(scene, &load, pace.repetitions, &mut timed, &mut faults, &mut progress).await;
         // Also when it was given up: what the load made is taken away.
         let judged = load.end().await;
         let done = broken?;
+        let mut judged = judged?;
+        judged.faults.extend(faults);
         let figures = timed.iter().filter_map(Timed::figure).collect();
-        Ok(Report::new(self.name(), self.number(), done, figures, judged?))
+        Ok(Report::new(self.name(), self.number(), done, figures, judged))
     }
 
     /// The same where there is nobody who could ask for anything meanwhile.
@@ -276,13 +327,14 @@ impl Drill {
         load: &Load,
         repetitions: u32,
         timed: &mut [Timed],
+        faults: &mut Vec<Fault>,
         progress: &mut impl FnMut(u32) -> bool,
     ) -> Result<u32, DrillError> {
         let mut done = 0;
         for repetition in 0..repetitions {
             scene.ready().await?;
             sleep(QUIET).await;
-            let samples = self.once(scene, load, repetition).await?;
+            let samples = self.once(scene, load, repetition, faults).await?;
             for (figure, sample) in timed.iter_mut().zip(samples) {
                 figure.samples.push(sample);
             }

@@ -1,15 +1,17 @@
 //! The installation that a drill breaks: one of its own that is thrown away, or one that runs.
 
+mod ground;
 mod host;
+mod moved_clock;
 mod part;
 pub(crate) mod processes;
 mod scratch;
+mod slow_disk;
 mod small_disk;
 
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::Child,
     time::Duration,
 };
 
@@ -18,11 +20,18 @@ use nodepanel_supervise::{
     wire::protocol::BuildState,
 };
 use nodepanel_types::component::{Component, ComponentState, Role};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    process::Child,
+    time::{Instant, sleep},
+};
 
+pub use ground::Ground;
+use ground::Prepared;
 pub use host::Host;
+pub use moved_clock::MovedClock;
 pub use part::Part;
 use scratch::Scratch;
+pub use slow_disk::SlowDisk;
 pub use small_disk::SmallDisk;
 
 use crate::{
@@ -57,10 +66,10 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts an installation of its own from this binary, on free ports of this machine.
-    /// With a disk of its own where it is to be filled.
-    pub async fn scratch(binary: &Path, disk_of_its_own: bool) -> Result<Self, DrillError> {
-        let scratch = Scratch::start(binary, disk_of_its_own)?;
+    /// Starts an installation of its own from this binary, on free ports of this machine and on the ground that is to be
+    /// broken.
+    pub async fn scratch(binary: &Path, ground: Ground) -> Result<Self, DrillError> {
+        let scratch = Scratch::start(binary, ground)?;
         let mut scene = Self {
             access: Access { address: scratch.address(), bearer: Bearer::fixed(String::new()) },
             data_dir: scratch.data_dir(),
@@ -108,7 +117,12 @@ impl Scene {
         self.own().map(Scratch::binary)
     }
 
-    /// Begins a command of its command line, when it is the drill's own.
+    /// What its administrator signs in with, the address and the password, when it is the drill's own.
+    pub fn administrator(&self) -> Result<(&'static str, &'static str), DrillError> {
+        self.own().map(|_| Scratch::administrator())
+    }
+
+    /// Begins a command of its command line, when it is the drill's own. It ends with what is returned.
     pub fn command(&self, arguments: &[&OsStr]) -> Result<Child, DrillError> {
         self.own()?.begin(arguments)
     }
@@ -162,13 +176,31 @@ impl Scene {
         self.own()?.start_again()
     }
 
-    /// Its own disk.
+    /// Its own disk that can be filled.
     ///
     /// # Errors
     ///
     /// When it has none.
-    pub fn disk(&self) -> Result<&SmallDisk, DrillError> {
-        self.own()?.disk().ok_or(DrillError::OnlyScratch)
+    pub fn small_disk(&self) -> Result<&SmallDisk, DrillError> {
+        if let Prepared::Small(disk) = self.own()?.ground() { Ok(disk) } else { Err(DrillError::OnlyScratch) }
+    }
+
+    /// Its own disk that can stop answering.
+    ///
+    /// # Errors
+    ///
+    /// When it has none.
+    pub fn slow_disk(&self) -> Result<&SlowDisk, DrillError> {
+        if let Prepared::Slow(disk) = self.own()?.ground() { Ok(disk) } else { Err(DrillError::OnlyScratch) }
+    }
+
+    /// Its own clock.
+    ///
+    /// # Errors
+    ///
+    /// When it has none.
+    pub fn clock(&self) -> Result<&MovedClock, DrillError> {
+        if let Prepared::Clock(clock) = self.own()?.ground() { Ok(clock) } else { Err(DrillError::OnlyScratch) }
     }
 
     fn own(&self) -> Result<&Scratch, DrillError> {

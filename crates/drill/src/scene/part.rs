@@ -45,6 +45,12 @@ impl Part {
         Ok(())
     }
 
+    /// Lets one that was stopped go on.
+    pub fn go_on(&self) -> Result<(), DrillError> {
+        self.process.signal(Signal::CONT)?;
+        Ok(())
+    }
+
     /// Waits for its end.
     pub async fn ended(&self) -> Result<(), DrillError> {
         let begun = Instant::now();

@@ -11,19 +11,24 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use nodepanel_supervise::process::{Process, Signal};
 use nodepanel_types::api::ApiKeyCreated;
 use tempfile::TempDir;
 
-use super::SmallDisk;
+use super::{
+    ground::{Ground, Prepared},
+    processes,
+};
 use crate::error::DrillError;
 
 const ADMINISTRATOR: &str = "drill@localhost.localdomain";
+const PASSWORD: &str = "only for a drill, and not reachable from elsewhere";
 
 /// A running installation.
 #[derive(Debug)]
 pub struct Scratch {
     binary: PathBuf,
-    disk: Option<SmallDisk>,
+    ground: Prepared,
     directory: TempDir,
     keeper: Mutex<Child>,
     address: SocketAddr,
@@ -31,25 +36,30 @@ pub struct Scratch {
 
 impl Scratch {
     /// Starts one; it is not ready yet.
-    pub fn start(binary: &Path, disk_of_its_own: bool) -> Result<Self, DrillError> {
+    pub fn start(binary: &Path, ground: Ground) -> Result<Self, DrillError> {
         let directory = directory("nodepanel-drill-")?;
         let (http, link) = free_addresses().map_err(|source| DrillError::Scratch { reason: source.to_string() })?;
         let data = directory.path().join("data");
         fs::create_dir(&data).map_err(at(&data))?;
-        let disk = disk_of_its_own.then(|| SmallDisk::mount(&data, room(binary)?)).transpose()?;
+        let ground = ground.prepare(directory.path(), &data, room(binary)?)?;
         let config = data.join("nodepanel.toml");
         let text = format!("[http]\nlisten = \"{http}\"\n\n[link]\nlisten = \"{link}\"\n");
         fs::write(&config, text).map_err(at(&config))?;
         // A program of its own: a drill may put another in its place.
         let program = directory.path().join("nodepanel");
         fs::hard_link(binary, &program).or_else(|_| fs::copy(binary, &program).map(drop)).map_err(at(&program))?;
-        let keeper = Mutex::new(up(&directory)?);
-        Ok(Self { binary: binary.to_owned(), disk, directory, keeper, address: http })
+        let keeper = Mutex::new(up(&directory, &ground)?);
+        Ok(Self { binary: binary.to_owned(), ground, directory, keeper, address: http })
     }
 
-    /// Its own disk, if it has one.
-    pub const fn disk(&self) -> Option<&SmallDisk> {
-        self.disk.as_ref()
+    /// What it stands on.
+    pub const fn ground(&self) -> &Prepared {
+        &self.ground
+    }
+
+    /// What its administrator signs in with: the address and the password.
+    pub const fn administrator() -> (&'static str, &'static str) {
+        (ADMINISTRATOR, PASSWORD)
     }
 
     /// Kills its keeper with SIGKILL.
@@ -61,7 +71,7 @@ impl Scratch {
 
     /// Starts it again after its keeper was killed.
     pub fn start_again(&self) -> Result<(), DrillError> {
-        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = up(&self.directory)?;
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = up(&self.directory, &self.ground)?;
         Ok(())
     }
 
@@ -75,10 +85,11 @@ impl Scratch {
         &self.binary
     }
 
-    /// Begins a command of its command line, whose output nobody reads.
-    pub fn begin(&self, arguments: &[&OsStr]) -> Result<Child, DrillError> {
-        command(&self.binary, &self.data_dir())
+    /// Begins a command of its command line, whose output nobody reads. It ends with what is returned.
+    pub fn begin(&self, arguments: &[&OsStr]) -> Result<tokio::process::Child, DrillError> {
+        tokio::process::Command::from(self.command())
             .args(arguments)
+            .kill_on_drop(true)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -106,7 +117,13 @@ impl Scratch {
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<Output, DrillError> {
-        command(&self.binary, &self.data_dir()).args(arguments).output().map_err(at(&self.binary))
+        self.command().args(arguments).output().map_err(at(&self.binary))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = command(&self.binary, &self.data_dir());
+        self.ground.tell(&mut command);
+        command
     }
 }
 
@@ -115,7 +132,12 @@ impl Drop for Scratch {
         let stopped = self.ask(&["stop", "--all"]).is_ok_and(|output| output.status.success());
         if !stopped {
             eprintln!("The scratch installation in {} did not stop when asked.", self.directory.path().display());
-            let _ = self.kill_keeper();
+            // Nothing of it may stay, least of all on a disk that is taken away. Parents come before their children.
+            for pid in processes::of(&self.data_dir()) {
+                if let Ok(Some(process)) = Process::open(pid) {
+                    let _ = process.signal(Signal::KILL);
+                }
+            }
         }
         let _ = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
     }
@@ -135,15 +157,16 @@ pub(super) fn directory(prefix: &str) -> Result<TempDir, DrillError> {
 }
 
 /// Starts the installation in `directory`.
-fn up(directory: &TempDir) -> Result<Child, DrillError> {
+fn up(directory: &TempDir, ground: &Prepared) -> Result<Child, DrillError> {
     let program = directory.path().join("nodepanel");
     let log_path = directory.path().join("up.log");
     let log = fs::OpenOptions::new().create(true).append(true).open(&log_path).map_err(at(&log_path))?;
     let error_log = log.try_clone().map_err(at(&log_path))?;
-    command(&program, &directory.path().join("data"))
-        .arg("up")
+    let mut up = command(&program, &directory.path().join("data"));
+    ground.tell(&mut up);
+    up.arg("up")
         .env("NODEPANEL_ADMIN_EMAIL", ADMINISTRATOR)
-        .env("NODEPANEL_ADMIN_PASSWORD", "only for a drill, and not reachable from elsewhere")
+        .env("NODEPANEL_ADMIN_PASSWORD", PASSWORD)
         // A Ctrl-C for this program must not end it before it was asked to stop its game servers.
         .process_group(0)
         .stdin(Stdio::null())

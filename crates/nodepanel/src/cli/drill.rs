@@ -40,13 +40,14 @@ pub async fn run(data_dir: &DataDir, config: &Config, arguments: DrillArguments)
     }
     let possible = |drill: &Drill| {
         let on_running = arguments.running && drill.own_only();
-        let without_root = drill.needs_disk() && !rustix::process::geteuid().is_root();
-        if arguments.all && (on_running || without_root) {
-            let why = if on_running { "only for an installation of its own" } else { "needs root" };
-            output::note(format_args!("Leaving {} out: {why}.", drill.name()));
-            return false;
+        let obstacle = on_running.then(|| "it is only for an installation of its own".to_owned());
+        match obstacle.or_else(|| drill.ground().obstacle()) {
+            Some(why) if arguments.all => {
+                output::note(format_args!("Leaving {} out: {why}.", drill.name()));
+                false
+            }
+            _ => true,
         }
-        true
     };
     let mut wish = Wish::follow();
     let mut passed = true;
@@ -131,7 +132,7 @@ fn named(name: &str) -> anyhow::Result<Drill> {
 async fn scene(data_dir: &DataDir, config: &Config, running: bool, drill: Drill) -> anyhow::Result<Scene> {
     if !running {
         output::note("Starting an installation for the drill");
-        return Ok(Scene::scratch(&std::env::current_exe()?, drill.needs_disk()).await?);
+        return Ok(Scene::scratch(&std::env::current_exe()?, drill.ground()).await?);
     }
     let master = MasterKey::load_or_create(data_dir.path(), &SystemIds)?;
     let client = Client::to_host(data_dir, config, &master);
