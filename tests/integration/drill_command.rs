@@ -82,7 +82,7 @@ fn broken_disks_are_drilled() {
 
 #[test]
 fn a_wrong_clock_is_drilled() {
-    drilled_where_possible(&[("clock-jump", 9)]);
+    drilled_where_possible(&[("clock-jump", 9), ("certificate-expired", 12)]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod api_killed;
 mod api_stalls;
 mod bad_build;
 mod broken_configuration;
+mod certificate_expired;
 mod clock_jump;
 mod control_plane_away;
 mod corrupt_page;
@@ -85,11 +86,13 @@ pub enum Drill {
     CorruptPage,
     /// The clock is set.
     ClockJump,
+    /// The certificate of this machine's agent comes near its end, and passes it.
+    CertificateExpired,
 }
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ApiKilled,
         Self::ApiHangs,
         Self::ApiSpins,
@@ -106,6 +109,7 @@ impl Drill {
         Self::SlowDisk,
         Self::CorruptPage,
         Self::ClockJump,
+        Self::CertificateExpired,
     ];
 
     /// The drill of this name.
@@ -132,6 +136,7 @@ impl Drill {
             Self::SlowDisk => "slow-disk",
             Self::CorruptPage => "corrupt-page",
             Self::ClockJump => "clock-jump",
+            Self::CertificateExpired => "certificate-expired",
         }
     }
 
@@ -144,7 +149,7 @@ impl Drill {
             Self::SupervisorKilled => 4,
             Self::ControlPlaneAway => 7,
             Self::AgentKilled => 8,
-            Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood => 12,
+            Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood | Self::CertificateExpired => 12,
             Self::DiskFull | Self::SlowDisk | Self::CorruptPage | Self::ClockJump => 9,
         }
     }
@@ -170,6 +175,9 @@ impl Drill {
             Self::SlowDisk => "The disk that holds the data answers nothing for 2 s (needs root).",
             Self::CorruptPage => "A page of the store is overwritten with what is none, and put back.",
             Self::ClockJump => "The clock is set 30 s forwards, and back again (needs libfaketime).",
+            Self::CertificateExpired => {
+                "The certificate of this machine's agent comes near its end, and passes it (needs libfaketime)."
+            }
         }
     }
 
@@ -185,7 +193,7 @@ impl Drill {
         match self {
             Self::DiskFull => Ground::SmallDisk,
             Self::SlowDisk => Ground::SlowDisk,
-            Self::ClockJump => Ground::Clock,
+            Self::ClockJump | Self::CertificateExpired => Ground::Clock,
             _ => Ground::Machine,
         }
     }
@@ -235,6 +243,10 @@ impl Drill {
                 Timed::new("set back, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
                 Timed::new("the slowest read meanwhile", Some(Limit::Max(ms(1_000)))),
             ],
+            Self::CertificateExpired => vec![
+                Timed::new("near its end, agent killed, to all games led", Some(Limit::Max(ms(5_000)))),
+                Timed::new("past its end, agent killed, to all games led", Some(Limit::Max(ms(5_000)))),
+            ],
         }
     }
 
@@ -264,6 +276,7 @@ impl Drill {
             Self::SlowDisk => slow_disk::once(scene, load, faults).await,
             Self::CorruptPage => corrupt_page::once(scene, load, faults).await,
             Self::ClockJump => clock_jump::once(scene, load, faults).await,
+            Self::CertificateExpired => certificate_expired::once(scene, load, repetition, faults).await,
         }
     }
 

@@ -132,14 +132,15 @@ impl Drop for Scratch {
         let stopped = self.ask(&["stop", "--all"]).is_ok_and(|output| output.status.success());
         if !stopped {
             eprintln!("The scratch installation in {} did not stop when asked.", self.directory.path().display());
-            // Nothing of it may stay, least of all on a disk that is taken away. Parents come before their children.
-            for pid in processes::of(&self.data_dir()) {
-                if let Ok(Some(process)) = Process::open(pid) {
-                    let _ = process.signal(Signal::KILL);
-                }
-            }
         }
         let _ = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
+        // Nothing of it may stay, least of all on a disk that is taken away: also games that no agent knew any more.
+        // Parents come before their children.
+        for pid in processes::of(&self.data_dir()) {
+            if let Ok(Some(process)) = Process::open(pid) {
+                let _ = process.signal(Signal::KILL);
+            }
+        }
     }
 }
 
