@@ -1,13 +1,17 @@
 //! Work that one API server does for all, under a lease: finishing deletions and collecting what is no longer needed.
 //!
 //! Every write is fenced with the leader's token, so that a leader that slept through the end of its lease changes
-//! nothing. A collector that cannot read everything collects nothing.
+//! nothing. A collector that cannot read everything collects nothing, and a clock that is set forward makes nothing old.
+
+mod steady;
 
 use std::{sync::Arc, time::Duration};
 
 use nodepanel_store::{Election, Leadership, Prefix, Transaction};
-use nodepanel_types::limits::IDEMPOTENCY_TTL_MS;
+use nodepanel_types::{Timestamp, limits::IDEMPOTENCY_TTL_MS};
+use tokio::time::Instant;
 
+use self::steady::Steady;
 use crate::{
     ControlError, ControlPlane,
     commit::{ANSWERS, AnswerEnvelope},
@@ -33,24 +37,26 @@ pub async fn reconcile(plane: Arc<ControlPlane>) {
             return;
         }
     };
+    let mut steady = Steady::new(plane.now(), Instant::now());
     loop {
         let leadership = election.campaign().await;
         tracing::debug!("this API server reconciles from now on");
         let lost = tokio::select! {
             lost = leadership.keep() => lost,
-            () = plane.rounds(&leadership) => continue,
+            () = plane.rounds(&leadership, &mut steady) => continue,
         };
         tracing::debug!(reason = %lost, "this API server reconciles no more");
     }
 }
 
 impl ControlPlane {
-    async fn rounds(&self, leadership: &Leadership) {
+    async fn rounds(&self, leadership: &Leadership, steady: &mut Steady) {
         let mut until_collection = 0;
         loop {
+            let now = steady.look(self.now(), Instant::now());
             self.finish_deletions(leadership).await;
             if until_collection == 0 {
-                until_collection = match self.collect(leadership).await {
+                until_collection = match self.collect(leadership, now).await {
                     // There is more; floods must not come faster than they are cleared away.
                     Ok(COLLECT_AT_ONCE) => 1,
                     Ok(_) => COLLECT_EVERY,
@@ -111,9 +117,8 @@ impl ControlPlane {
         .is_ok()
     }
 
-    /// Removes answers, revocations and permissions whose time is over; how many.
-    async fn collect(&self, leadership: &Leadership) -> Result<usize, ControlError> {
-        let now = self.now();
+    /// Removes answers, revocations and permissions whose time is over `now`; how many.
+    async fn collect(&self, leadership: &Leadership, now: Timestamp) -> Result<usize, ControlError> {
         let mut transaction = leadership.fence(Transaction::new());
         let mut room = COLLECT_AT_ONCE;
         for revocation in self.tables.revocations.filter(|revocation| revocation.until <= now).iter().take(room) {

@@ -1,5 +1,7 @@
 //! A week of statistics, one record a server and minute.
 
+use std::ops::RangeInclusive;
+
 use nodepanel_types::{ServerId, limits::STATS_HISTORY_MINUTES};
 use rusqlite::{Connection, params};
 
@@ -16,7 +18,7 @@ pub struct Minute {
 }
 
 impl Db {
-    /// Writes the means of one minute for many servers at once, and forgets what is older than a week. Where the disk is
+    /// Writes the means of one minute for many servers at once, and forgets all but the newest of a week. Where the disk is
     /// full they are lost: room that can be made is for what has to be remembered.
     pub async fn save_minutes(&self, minute: u64, means: Vec<(ServerId, Packed)>) -> Result<(), DbError> {
         self.transact_in_free_room(move |transaction| {
@@ -25,24 +27,30 @@ impl Db {
             for (server, sample) in &means {
                 insert.execute(params![server.to_string(), Whole(minute), sample.to_bytes()])?;
             }
-            transaction
-                .prepare_cached("DELETE FROM minutes WHERE minute < ?1")?
-                .execute([Whole(minute.saturating_sub(STATS_HISTORY_MINUTES))])?;
+            // By their number and not by their age: a clock that is set forward makes nothing old.
+            let mut forget = transaction.prepare_cached(
+                "DELETE FROM minutes WHERE server = ?1 AND minute <= (SELECT minute FROM minutes WHERE server = ?1
+                 ORDER BY minute DESC LIMIT 1 OFFSET ?2)",
+            )?;
+            for (server, _) in &means {
+                forget.execute(params![server.to_string(), Whole(STATS_HISTORY_MINUTES)])?;
+            }
             Ok(())
         })
         .await
     }
 
-    /// The minutes of one server from `from` on, oldest first.
-    pub async fn minutes(&self, server: ServerId, from: u64) -> Result<Vec<Minute>, DbError> {
+    /// The minutes of one server within `range`, oldest first.
+    pub async fn minutes(&self, server: ServerId, range: RangeInclusive<u64>) -> Result<Vec<Minute>, DbError> {
         self.read(move |transaction| {
             let mut select = transaction.prepare_cached(
-                "SELECT minute, sample FROM minutes WHERE server = ?1 AND minute >= ?2 ORDER BY minute",
+                "SELECT minute, sample FROM minutes WHERE server = ?1 AND minute BETWEEN ?2 AND ?3 ORDER BY minute",
             )?;
-            let rows = select.query_map(params![server.to_string(), Whole(from)], |row| {
-                let bytes: Vec<u8> = row.get(1)?;
-                Ok((row.get::<_, Whole>(0)?.0, bytes))
-            })?;
+            let rows =
+                select.query_map(params![server.to_string(), Whole(*range.start()), Whole(*range.end())], |row| {
+                    let bytes: Vec<u8> = row.get(1)?;
+                    Ok((row.get::<_, Whole>(0)?.0, bytes))
+                })?;
             let mut minutes = Vec::new();
             for row in rows {
                 let (minute, bytes) = row?;

@@ -1,6 +1,6 @@
 //! What gives way when there is no room: statistics first, the oldest before the others.
 
-use nodepanel_types::{ServerId, Timestamp, wire::ActivityKind};
+use nodepanel_types::{ServerId, Timestamp, limits::STATS_HISTORY_MINUTES, wire::ActivityKind};
 use uuid::Uuid;
 
 use super::{Db, DbError, Noted};
@@ -44,7 +44,7 @@ async fn statistics_give_way_to_what_happened() {
     assert_eq!(db.trouble(), None);
     let entries = db.activity_after(0, 1_000).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.n).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
-    let left = db.minutes(server(), 0).await.unwrap();
+    let left = db.minutes(server(), 0..=u64::from(u32::MAX)).await.unwrap();
     assert!(!left.is_empty() && left[0].minute > 0, "the oldest went");
     assert_eq!(left.last().unwrap().minute, minutes - 1, "the newest stayed");
 }
@@ -62,4 +62,35 @@ async fn without_anything_to_give_way_a_full_disk_is_told_and_the_rest_is_whole(
     let entries = db.activity_after(0, 1_000).await.unwrap();
     assert_eq!(entries.len(), usize::try_from(written).unwrap());
     assert!(db.trouble().is_some(), "that it can be read says nothing of whether it can be written");
+}
+
+#[tokio::test]
+async fn statistics_are_forgotten_by_their_number_whatever_the_clock_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.db");
+    let db = Db::open(&path, 1_000).unwrap();
+    let sample = Packed::from_bytes(&[0; Packed::BYTES]).unwrap();
+    let save = async |minute| db.save_minutes(minute, vec![(server(), sample)]).await.unwrap();
+    let kept = async |range| db.minutes(server(), range).await.unwrap();
+    save(1_000).await;
+    // The clock is set forward by a year, and back.
+    save(1_000 + 525_600).await;
+    save(1_001).await;
+    assert_eq!(kept(0..=2_000).await.iter().map(|minute| minute.minute).collect::<Vec<_>>(), [1_000, 1_001]);
+    // A week and some more goes by.
+    let week = STATS_HISTORY_MINUTES;
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute(
+            "WITH RECURSIVE n(m) AS (SELECT 2000 UNION ALL SELECT m + 1 FROM n WHERE m < 2000 + ?2 + 50)
+             INSERT INTO minutes SELECT ?1, m, ?3 FROM n",
+            rusqlite::params![server().to_string(), i64::try_from(week).unwrap(), sample.to_bytes()],
+        )
+        .unwrap();
+    let last = 2_000 + week + 51;
+    save(last).await;
+    let left = kept(0..=last).await;
+    assert_eq!(left.last().unwrap().minute, last);
+    // One of the future is among the newest.
+    assert_eq!(u64::try_from(left.len()).unwrap(), week - 1);
 }

@@ -21,7 +21,8 @@ pub(super) async fn answer(node: &Arc<Node>, server: &Arc<Server>, query: &str) 
         None | Some("hour") => StatsSeries { window: StatsWindow::Hour, step_s: 1, samples: server.hour(now) },
         Some("week") => {
             let minute = now.as_millis().max(0).unsigned_abs() / 60_000;
-            let minutes = node.db.minutes(server.id, minute.saturating_sub(STATS_HISTORY_MINUTES)).await?;
+            let minutes = node.db.minutes(server.id, minute.saturating_sub(STATS_HISTORY_MINUTES)..=minute).await?;
+            // What was measured while the clock was ahead is shown when that time has come.
             let samples = minutes.iter().map(|minute| minute.sample.unpack()).collect();
             StatsSeries { window: StatsWindow::Week, step_s: 60, samples }
         }

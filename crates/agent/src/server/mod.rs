@@ -153,7 +153,9 @@ impl Server {
     /// The samples of the hour before `now`, oldest first.
     pub fn hour(&self, now: Timestamp) -> Vec<Sample> {
         let mut samples = self.series.lock().unwrap_or_else(PoisonError::into_inner).samples();
-        samples.retain(|sample| now.since(sample.at) <= 3_600_000);
+        // A clock that was set leaves samples of a time that is still to come, and two of the same second.
+        samples.retain(|sample| sample.at <= now && now.since(sample.at) <= 3_600_000);
+        samples.sort_by_key(|sample| sample.at);
         samples
     }
 
