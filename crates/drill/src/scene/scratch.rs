@@ -132,6 +132,7 @@ impl Drop for Scratch {
         let stopped = self.ask(&["stop", "--all"]).is_ok_and(|output| output.status.success());
         if !stopped {
             eprintln!("The scratch installation in {} did not stop when asked.", self.directory.path().display());
+            let _ = self.kill_keeper();
         }
         let _ = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
         // Nothing of it may stay, least of all on a disk that is taken away: also games that no agent knew any more.
