@@ -20,7 +20,7 @@ use nodepanel_types::{
 };
 use tokio::{
     sync::{Mutex, Semaphore, watch},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -43,6 +43,8 @@ use crate::{
 
 /// Recoveries at a time.
 const RECOVERIES: usize = 32;
+/// How long the first look for what runs may take: a keeper that hangs must not hold up all other servers.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 /// How an agent is to work.
 #[derive(Debug, Clone)]
@@ -250,8 +252,8 @@ async fn take_over(node: &Arc<Node>, stagger: Duration) -> Result<(), AgentError
             let layout = node.layout.server(server.server);
             let place = RunPlace { server: server.server, state_dir: layout.shim(), log_dir: layout.log() };
             // What cannot be found out now is the task's to find out; until then it starts nothing.
-            let recovered = node.runtime.recover(&place).await.ok();
-            (server, recovered)
+            let recovered = timeout(FIRST_LOOK, node.runtime.recover(&place)).await;
+            (server, recovered.ok().and_then(Result::ok))
         })
         .buffer_unordered(RECOVERIES)
         .collect()

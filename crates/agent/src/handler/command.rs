@@ -23,6 +23,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Why a key that was reserved for a run that is over is refused.
 const NOT_KNOWN: &str = "It is not known whether this line was typed: the server ended at the same time. Look at its \
                          console before you type it again.";
+/// Why nothing is typed before it is known what runs.
+const LOOKING: &str = "The node's agent was just started and is still finding out whether the server runs; its keeper \
+                       has not answered yet. Nothing was typed. Try again in a moment.";
 /// The longest key.
 const KEY_BYTES: usize = 128;
 
@@ -33,6 +36,10 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     check(&request)?;
     let CommandRequest { line, key, .. } = request;
+    if server.observed().looking {
+        // Nothing is reserved: whether anybody would have read the line is not known yet.
+        return Err(Refusal::unavailable(LOOKING));
+    }
     let reserved = node.db.reserve_key(server.id, key.clone(), node.clock.now()).await?;
     let unsettled = match reserved {
         Reserved::Typed { line } => return Ok(json(StatusCode::OK, &CommandResponse { line: Some(line) })),

@@ -130,6 +130,12 @@ impl Home {
         }
     }
 
+    /// Whether a shim keeps this server.
+    pub fn is_keeper_of(&self, shim: &nodepanel_supervise::process::Process, server: ServerId) -> bool {
+        let kept = nodepanel_shim::place::read_keeper(&self.server(server).join("shim")).ok().flatten();
+        kept.is_some_and(|keeper| keeper.shim.pid == shim.pid())
+    }
+
     /// Every shim of this directory.
     pub fn shims(&self) -> Vec<nodepanel_supervise::process::Process> {
         let mut states: Vec<PathBuf> = Vec::new();

@@ -2,10 +2,11 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
+use http::StatusCode;
 use nodepanel_supervise::process::{Launch, Signal};
 use nodepanel_types::{
     state::PowerAction,
-    wire::{ActivityKind, path},
+    wire::{ActivityKind, CommandRequest, path},
 };
 
 use crate::harness::{DEADLINE, Home, PROGRAM, server};
@@ -51,6 +52,37 @@ async fn the_game_survives_kill_9_of_its_agent() {
     assert_eq!(running.automatic_restarts, 0);
     let activity: Vec<_> = agent.activity(desired.server).await;
     assert!(activity.iter().all(|entry| entry.kind == ActivityKind::Power || entry.kind == ActivityKind::Install));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keeper_that_hangs_holds_up_nobody_and_is_not_taken_for_a_stopped_server() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let (mut hung, mut healthy) = (server(&[]), server(&[]));
+    for desired in [&mut hung, &mut healthy] {
+        agent.power(desired, PowerAction::Start).await;
+    }
+    let before = agent.wait_for_state(hung.server, "running").await;
+    agent.wait_for_state(healthy.server, "running").await;
+    agent.agent.close().await;
+    let keepers = home.shims();
+    let keeper = keepers.iter().find(|keeper| home.is_keeper_of(keeper, hung.server)).unwrap();
+    keeper.signal(Signal::STOP).unwrap();
+
+    let agent = home.agent().await;
+    agent.wait_for_state(healthy.server, "running").await;
+    agent.command(healthy.server, "nobody waits for the other").await;
+    let looking = agent.wait_for(hung.server, |observed| observed.looking).await;
+    assert_eq!(looking.automatic_restarts, 0);
+    let command = CommandRequest { v: 1, line: "once".to_owned(), key: "k1".to_owned() };
+    let (status, content) = agent.post(&path::command(hung.server), &command).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "what is not known yet is no refusal: {content}");
+
+    keeper.signal(Signal::CONT).unwrap();
+    let after = agent.wait_for(hung.server, |observed| !observed.looking).await;
+    assert_eq!(before.phase.run(), after.phase.run(), "the same process");
+    assert_eq!(agent.post(&path::command(hung.server), &command).await.0, StatusCode::OK);
+    agent.wait_for_words(hung.server, "got once").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
