@@ -5,8 +5,9 @@
 #   cargo xtask package && tests/vm/boot.sh target/package/nodepanel_*.deb
 #   tests/vm/boot.sh --container target/package/nodepanel_*.deb
 #
-# The virtual machine takes about ten minutes without VM_ACCELERATOR=kvm. The container (systemd-nspawn, Debian package
-# systemd-container) takes two and has the kernel of its host; its reset is the sudden end of all of its processes. Needs
+# The virtual machine takes about ten minutes without VM_ACCELERATOR=kvm; with WINDOW=yes a maintenance window is opened in
+# it, too, in which all proofs must be renewed: five minutes more. The container (systemd-nspawn, Debian package
+# systemd-container) takes three and has the kernel of its host; its reset is the sudden end of all of its processes. Needs
 # root, and the Debian packages debootstrap, qemu-system-x86 and e2fsprogs. Prints a table; ends with 0 when every check in
 # boot_guest.sh held. All that the guest said is printed too, or written to the file SAID names.
 set -euo pipefail
@@ -31,11 +32,12 @@ mkdir -p "$root/etc/systemd/system/nodepanel.service.d"
 printf '[Service]\nEnvironment=NODEPANEL_ADMIN_EMAIL=admin@example.org "NODEPANEL_ADMIN_PASSWORD=only for this machine"\n' \
   >"$root/etc/systemd/system/nodepanel.service.d/administrator.conf"
 at_boot boot_guest.sh
+if [ -n "${WINDOW:-}" ]; then touch "$root/srv/window"; fi
 
 start_machine() {
   mkfifo "$work/monitor"
   exec 3<>"$work/monitor"
-  (machine 1500 -display none -serial "file:$said" -monitor stdio) <&3 >"$work/log" 2>&1 &
+  (machine 2400 -display none -serial "file:$said" -monitor stdio) <&3 >"$work/log" 2>&1 &
   running=$!
 }
 start_container() {

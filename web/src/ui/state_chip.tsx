@@ -1,10 +1,9 @@
 /** A server's state as an icon and a word; the colour only repeats what they say. */
-import type { ReactElement } from 'react';
-
 import type { ServerState } from '../api/types';
+import { Chip, type Mark } from './chip';
 import { AlertIcon, BusyIcon, RunningIcon, StoppedIcon, UnknownIcon } from './icons';
 
-const STATES: Record<ServerState, { word: string; tone: string; icon: () => ReactElement; busy?: boolean }> = {
+const STATES: Record<ServerState, Mark & { busy?: boolean }> = {
   installing: { word: 'Installing', tone: 'busy', icon: BusyIcon, busy: true },
   stopped: { word: 'Stopped', tone: 'idle', icon: StoppedIcon },
   starting: { word: 'Starting', tone: 'busy', icon: BusyIcon, busy: true },
@@ -25,14 +24,10 @@ export function stateWord(state: ServerState): string {
 }
 
 export function StateChip({ state, percent = null }: { state: ServerState; percent?: number | null }) {
-  const { word, tone, icon: Icon, busy } = STATES[state];
+  const { busy = false, ...mark } = STATES[state];
   return (
-    <span className="chip" data-tone={tone}>
-      <span className={busy ? 'spin' : undefined}>
-        <Icon />
-      </span>
-      {word}
+    <Chip mark={mark} busy={busy}>
       {state === 'installing' && percent !== null && ` ${percent} %`}
-    </span>
+    </Chip>
   );
 }

@@ -10,19 +10,9 @@ const ATTEMPTS: u32 = 6;
 
 impl ControlPlane {
     /// Applies `decide` to a server's newest record, with its generation counted up, and sends the outcome to its node.
-    /// `decide` may run several times. What it adds to the transaction is committed along.
+    /// `decide` may run several times. What it adds to the transaction is committed along. Who calls sees to the key, with
+    /// [`ControlPlane::once`] around everything that may refuse.
     pub(super) async fn change_server(
-        &self,
-        context: &Context,
-        id: ServerId,
-        permission: Permission,
-        decide: impl Fn(&mut ServerRecord, Transaction) -> Result<Transaction, ControlError>,
-    ) -> Result<ServerView, ControlError> {
-        self.once(context, self.decide_server(context, id, permission, decide)).await
-    }
-
-    /// The same for callers that see to the key themselves.
-    pub(super) async fn decide_server(
         &self,
         context: &Context,
         id: ServerId,

@@ -13,13 +13,13 @@ impl ControlPlane {
     /// Asks for a deletion. It is final, and waits for the node when that is silent.
     pub async fn delete_server(&self, context: &Context, id: ServerId) -> Result<ServerView, ControlError> {
         let now = self.now();
-        self.change_server(context, id, Permission::ServerDelete, |server, transaction| {
+        let change = self.change_server(context, id, Permission::ServerDelete, |server, transaction| {
             if server.deleting_since.is_none() {
                 server.deleting_since = Some(now);
                 server.power = PowerIntent { action: PowerAction::Stop, serial: server.power.serial + 1 };
             }
             Ok(transaction)
-        })
-        .await
+        });
+        self.once(context, change).await
     }
 }

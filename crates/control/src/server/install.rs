@@ -8,7 +8,7 @@ impl ControlPlane {
     /// Asks for another installation. A running server is stopped first; files that the installation does not write
     /// stay.
     pub async fn install(&self, context: &Context, id: ServerId) -> Result<ServerView, ControlError> {
-        self.change_server(context, id, Permission::ServerSettings, |server, transaction| {
+        let change = self.change_server(context, id, Permission::ServerSettings, |server, transaction| {
             if server.deleting_since.is_some() {
                 return Err(ControlError::StateForbids("The server is being deleted.".to_owned()));
             }
@@ -19,7 +19,7 @@ impl ControlPlane {
             }
             server.install_serial += 1;
             Ok(transaction)
-        })
-        .await
+        });
+        self.once(context, change).await
     }
 }

@@ -18,12 +18,12 @@ impl ControlPlane {
         id: ServerId,
         action: PowerAction,
     ) -> Result<ServerView, ControlError> {
-        self.change_server(context, id, Permission::ServerPower, |server, transaction| {
+        let change = self.change_server(context, id, Permission::ServerPower, |server, transaction| {
             let (phase, online) = self.phase(server);
             permitted(server, action, phase.as_ref(), online).map_err(ControlError::StateForbids)?;
             server.power = PowerIntent { action, serial: server.power.serial + 1 };
             Ok(transaction)
-        })
-        .await
+        });
+        self.once(context, change).await
     }
 }

@@ -29,7 +29,7 @@ impl ControlPlane {
                 let server = self.server_record(id)?;
                 self.require(&context.actor, Permission::ServerLimits, Scope::Server(&server.record))?;
             }
-            self.decide_server(context, id, Permission::ServerSettings, |server, transaction| {
+            self.change_server(context, id, Permission::ServerSettings, |server, transaction| {
                 self.apply(&body, server, transaction)
             })
             .await

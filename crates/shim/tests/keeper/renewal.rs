@@ -68,6 +68,7 @@ async fn follow(state_dir: PathBuf) -> (Vec<ConsoleLine>, usize) {
                 }
             }
         }
+        // Between two attempts to connect: the image that goes and the one that comes want the processor, too.
         sleep(Duration::from_millis(2)).await;
     }
 }

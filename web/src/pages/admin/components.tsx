@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import type { Component } from '../../api/types';
 import { queries } from '../../live/cache';
+import { Chip, type Mark } from '../../ui/chip';
 import { ago, clock, millis } from '../../ui/format';
 import { AlertIcon, BusyIcon, RunningIcon, StoppedIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
@@ -14,7 +15,7 @@ import { HistorySection } from './history';
 import { RenewalWords } from './renewal';
 import { SupervisionSection } from './supervision';
 
-const STATES: Record<Component['state'], { word: string; tone: string; icon: () => React.ReactElement }> = {
+const STATES: Record<Component['state'], Mark> = {
   starting: { word: 'Starting', tone: 'busy', icon: BusyIcon },
   ready: { word: 'Ready', tone: 'good', icon: RunningIcon },
   degraded: { word: 'Degraded', tone: 'warn', icon: AlertIcon },
@@ -87,7 +88,6 @@ function ComponentTable({ label, components }: { label: string; components: read
       </thead>
       <tbody>
         {components.map((component) => {
-          const { word, tone, icon: Icon } = STATES[component.state];
           return (
             <tr key={component.name}>
               <td>
@@ -95,9 +95,7 @@ function ComponentTable({ label, components }: { label: string; components: read
                 {component.detail !== null && <p className="muted small">{component.detail}</p>}
               </td>
               <td>
-                <span className="chip" data-tone={tone}>
-                  <Icon /> {word}
-                </span>
+                <Chip mark={STATES[component.state]} />
               </td>
               <td className="number" data-label="Process">{component.pid ?? '–'}</td>
               <td className="number" data-label="Started">{component.started_at === null ? '–' : ago(component.started_at, now)}</td>

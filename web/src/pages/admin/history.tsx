@@ -4,22 +4,24 @@ import { useState } from 'react';
 
 import type { AutomaticAction } from '../../api/types';
 import { queries } from '../../live/cache';
-import { ago, clock, count, millis } from '../../ui/format';
+import { Chip, type Mark } from '../../ui/chip';
+import { count, millis } from '../../ui/format';
 import { AlertIcon, ClockIcon, DrillIcon, PlayIcon, UnknownIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { LongList } from '../../ui/long_list';
 import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
+import { When } from '../../ui/when';
 
 /** A drill breaks things on purpose: it must not look like trouble. */
-const OCCASIONS: Record<NonNullable<AutomaticAction['occasion']>, { word: string; tone: string; icon: () => React.ReactElement }> = {
+const OCCASIONS: Record<NonNullable<AutomaticAction['occasion']>, Mark> = {
   fault: { word: 'Fault', tone: 'warn', icon: AlertIcon },
   drill: { word: 'Drill', tone: 'busy', icon: DrillIcon },
   planned: { word: 'Planned', tone: 'idle', icon: ClockIcon },
   boot: { word: 'Boot', tone: 'idle', icon: PlayIcon },
 };
 /** It came back from nothing, such as a build that was refused, or the entry is older than this column. */
-const OTHER = { word: 'Other', tone: 'idle', icon: UnknownIcon };
+const OTHER: Mark = { word: 'Other', tone: 'idle', icon: UnknownIcon };
 
 const SHOWN = [
   { show: 'all', word: 'Everything', fits: () => true },
@@ -88,17 +90,13 @@ function Entries({ entries, hosts }: { entries: readonly AutomaticAction[]; host
       </thead>
       <tbody>
         {entries.map((entry) => {
-          const { word, tone, icon: Icon } = entry.occasion === null ? OTHER : OCCASIONS[entry.occasion];
           return (
             <tr key={`${entry.host} ${entry.at} ${entry.component} ${entry.what}`}>
               <td className="when">
-                <time dateTime={entry.at}>{clock(entry.at, now)}</time>
-                <div className="muted small">{ago(entry.at, now)}</div>
+                <When at={entry.at} now={now} />
               </td>
               <td>
-                <span className="chip" data-tone={tone}>
-                  <Icon /> {word}
-                </span>
+                <Chip mark={entry.occasion === null ? OTHER : OCCASIONS[entry.occasion]} />
               </td>
               <td>
                 <strong>{entry.component}</strong>

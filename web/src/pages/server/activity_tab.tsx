@@ -4,16 +4,18 @@ import { useState } from 'react';
 
 import type { ActivityEntry } from '../../api/types';
 import { queries } from '../../live/cache';
-import { ago, clock, millis, withLocalTimes } from '../../ui/format';
+import { Chip, type Mark } from '../../ui/chip';
+import { millis, withLocalTimes } from '../../ui/format';
 import { AlertIcon, BusyIcon, CheckIcon, PlayIcon, RestartIcon } from '../../ui/icons';
 import { Loaded } from '../../ui/loaded';
 import { LongList } from '../../ui/long_list';
 import { useNow } from '../../ui/now';
 import { TableBox } from '../../ui/table_box';
+import { When } from '../../ui/when';
 import { useServer } from './page';
 import { RestartsCard } from './restarts_card';
 
-const KINDS: Record<ActivityEntry['kind'], { word: string; icon: () => React.ReactElement; tone: string }> = {
+const KINDS: Record<ActivityEntry['kind'], Mark> = {
   install: { word: 'Installation', icon: BusyIcon, tone: 'busy' },
   power: { word: 'Power', icon: PlayIcon, tone: 'idle' },
   crash: { word: 'Crash', icon: AlertIcon, tone: 'bad' },
@@ -75,17 +77,13 @@ function Entries({ entries, now }: { entries: readonly ActivityEntry[]; now: num
           </thead>
           <tbody>
             {shown.map((entry) => {
-              const { word, icon: Icon, tone } = KINDS[entry.kind];
               return (
                 <tr key={`${entry.n} ${entry.at}`}>
                   <td>
-                    <time dateTime={entry.at}>{clock(entry.at, now)}</time>
-                    <div className="muted small">{ago(entry.at, now)}</div>
+                    <When at={entry.at} now={now} />
                   </td>
                   <td>
-                    <span className="chip" data-tone={tone}>
-                      <Icon /> {word}
-                    </span>
+                    <Chip mark={KINDS[entry.kind]} />
                     {entry.automatic && <div className="muted small">by itself</div>}
                   </td>
                   <td>{withLocalTimes(entry.text, now)}</td>
