@@ -44,7 +44,9 @@ impl AgentError {
             Self::Directory { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
-            Self::Database(error) => matches!(error, DbError::Full { .. } | DbError::Unusable { .. }),
+            Self::Database(error) => {
+                matches!(error, DbError::Full { .. } | DbError::Failing { .. } | DbError::Unusable { .. })
+            }
             Self::Occupied { .. } | Self::ServersGone { .. } | Self::Interrupted => false,
         }
     }

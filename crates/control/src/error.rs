@@ -85,6 +85,9 @@ pub enum ControlError {
     /// The disk of the node is full.
     #[error("{0}")]
     NodeDiskFull(String),
+    /// The disk of the node reports errors.
+    #[error("{0}")]
+    NodeDiskFailing(String),
     /// What was done automatically cannot be read.
     #[error("{0}")]
     HistoryUnavailable(String),
@@ -124,6 +127,7 @@ impl ControlError {
             Self::NodeUnreachable(_) => ProblemCode::NodeUnreachable,
             Self::NodeRefused(_) => ProblemCode::NodeRefused,
             Self::NodeDiskFull(_) => ProblemCode::NodeDiskFull,
+            Self::NodeDiskFailing(_) => ProblemCode::NodeDiskFailing,
             Self::HistoryUnavailable(_) => ProblemCode::HistoryUnavailable,
             Self::Store(error) => store_code(error),
             Self::Internal(_) => ProblemCode::Internal,
@@ -154,6 +158,7 @@ impl ControlError {
             | Self::NodeUnreachable(_)
             | Self::NodeRefused(_)
             | Self::NodeDiskFull(_)
+            | Self::NodeDiskFailing(_)
             | Self::Store(_)
             | Self::Internal(_)
             | Self::HistoryUnavailable(_) => false,
@@ -178,7 +183,10 @@ impl ControlError {
                 let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
                 problem.retry_after_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
             }
-            Self::NodeUnreachable(_) | Self::NodeDiskFull(_) | Self::HistoryUnavailable(_) => {
+            Self::NodeUnreachable(_)
+            | Self::NodeDiskFull(_)
+            | Self::NodeDiskFailing(_)
+            | Self::HistoryUnavailable(_) => {
                 problem.retry_after_s = Some(2);
             }
             Self::Store(error) if error.is_retryable() => problem.retry_after_s = Some(1),
@@ -203,6 +211,7 @@ impl ControlError {
 const fn store_code(error: &StoreError) -> ProblemCode {
     match error {
         StoreError::DiskFull => ProblemCode::DiskFull,
+        StoreError::DiskFailing { .. } => ProblemCode::DiskFailing,
         StoreError::OutcomeUnknown { .. } => ProblemCode::OutcomeUnknown,
         StoreError::Corrupt { .. }
         | StoreError::TooNew { .. }
@@ -227,6 +236,12 @@ fn store_detail(error: &StoreError) -> String {
         StoreError::DiskFull => {
             "The disk that holds NodePanel's data is full, so nothing can be changed; nothing was. \
              What is there can be read, and game servers go on. It works again by itself when there is space."
+                .to_owned()
+        }
+        StoreError::DiskFailing { .. } => {
+            "The disk that holds NodePanel's data reports errors, so nothing can be changed; nothing was. What is there \
+             can be read, and game servers go on. It works again by itself when the disk takes what is written; its \
+             operator finds more in the log."
                 .to_owned()
         }
         StoreError::OutcomeUnknown { .. } => {

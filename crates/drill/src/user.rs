@@ -136,7 +136,9 @@ fn verdict(answer: &Answer) -> Verdict {
         | ProblemCode::NodeUnreachable
         | ProblemCode::TooManyRequests
         | ProblemCode::DiskFull
-        | ProblemCode::NodeDiskFull => Verdict::Later { unsure: false, code: Some(problem.code) },
+        | ProblemCode::DiskFailing
+        | ProblemCode::NodeDiskFull
+        | ProblemCode::NodeDiskFailing => Verdict::Later { unsure: false, code: Some(problem.code) },
         ProblemCode::OutcomeUnknown | ProblemCode::KeyInProgress => {
             Verdict::Later { unsure: true, code: Some(problem.code) }
         }

@@ -182,6 +182,7 @@ impl Leadership {
     /// Keeps the lease alive and returns when the leadership is lost. Run it beside the leader's work, and stop
     /// that work when it returns.
     pub async fn keep(&self) -> Lost {
+        let mut doubted = false;
         loop {
             let left = (self.confirmed() + self.ttl).saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -191,11 +192,15 @@ impl Leadership {
             let pause = match timeout(left, self.renew()).await {
                 Ok(Ok(true)) => {
                     *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+                    doubted = false;
                     self.ttl / 3
                 }
                 Ok(Ok(false) | Err(StoreError::LeaseNotFound { .. })) => return Lost::Ended,
                 Ok(Err(error)) => {
-                    tracing::warn!(election = %self.key, %error, "the leadership could not be confirmed");
+                    // Said once, not at every try of a long outage.
+                    if !std::mem::replace(&mut doubted, true) {
+                        tracing::warn!(election = %self.key, %error, "the leadership could not be confirmed");
+                    }
                     self.ttl / 20
                 }
                 Err(_) => continue,

@@ -34,6 +34,14 @@ pub enum StoreError {
         "the disk that holds the store is full; nothing was written and reads go on: free some space, and writes work again by themselves"
     )]
     DiskFull,
+    /// The disk reports an error where the store is written or read.
+    #[error(
+        "the disk that holds the store reports errors ({reason}); nothing was written and what is known can be read: look at the disk and the kernel's log; when it takes writes, they work again by themselves"
+    )]
+    DiskFailing {
+        /// What SQLite said.
+        reason: String,
+    },
     /// The data is damaged. It was not touched.
     #[error(
         "the store at {} is damaged ({what}); it was left as it is: stop NodePanel, keep a copy of the file, and restore the last backup", .path.display()
@@ -138,7 +146,14 @@ impl StoreError {
     /// Whether the same request may succeed later without anybody doing anything else than waiting (or freeing
     /// some disk). For [`StoreError::OutcomeUnknown`] repeat only what is guarded by a compare.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Timeout { .. } | Self::OutcomeUnknown { .. } | Self::DiskFull)
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::Timeout { .. }
+                | Self::OutcomeUnknown { .. }
+                | Self::DiskFull
+                | Self::DiskFailing { .. }
+        )
     }
 
     /// Whether a watch or a paged list with this error must start over with a fresh list.

@@ -90,6 +90,8 @@ codes! {
     StoreUnavailable = "store-unavailable", 503, "The store cannot be written at the moment";
     /// The disk of the control plane is full; nothing was changed.
     DiskFull = "disk-full", 507, "The disk is full";
+    /// The disk of the control plane reports errors; nothing was changed.
+    DiskFailing = "disk-failing", 503, "The disk reports errors";
     /// The store's file is damaged; nothing was changed.
     StoreDamaged = "store-damaged", 503, "The store is damaged";
     /// The store may have taken the write, but did not say so in time.
@@ -100,6 +102,8 @@ codes! {
     NodeRefused = "node-refused", 409, "The node refused";
     /// The disk of the node is full; nothing was changed on it.
     NodeDiskFull = "node-disk-full", 507, "The disk of the node is full";
+    /// The disk of the node reports errors; nothing was changed on it.
+    NodeDiskFailing = "node-disk-failing", 503, "The disk of the node reports errors";
     /// Neither the supervisor nor what it wrote down can be read now.
     HistoryUnavailable = "history-unavailable", 503, "The history cannot be read at the moment";
     /// More work than can be done in time.

@@ -1386,7 +1386,7 @@ export interface components {
          * @description A stable name for a kind of problem.
          * @enum {string}
          */
-        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "node-disk-full" | "history-unavailable" | "overloaded" | "not-ready" | "internal";
+        ProblemCode: "invalid" | "malformed" | "too-large" | "unsupported-media-type" | "no-such-endpoint" | "method-not-allowed" | "sign-in-required" | "session-ended" | "bad-api-key" | "bad-credentials" | "forbidden" | "cross-site" | "not-found" | "exists" | "changed" | "state-forbids" | "in-use" | "key-reused" | "key-in-progress" | "too-many-requests" | "setup-closed" | "store-unavailable" | "disk-full" | "disk-failing" | "store-damaged" | "outcome-unknown" | "node-unreachable" | "node-refused" | "node-disk-full" | "node-disk-failing" | "history-unavailable" | "overloaded" | "not-ready" | "internal";
         /** @description That a process was seen to come back. */
         Proof: {
             /** @description When it was back. */

@@ -324,6 +324,17 @@ describe('a write', () => {
     expect(seen).toHaveLength(2);
   });
 
+  it('that met a failing disk is made under its key when the disk takes it', async () => {
+    const { transport, seen, outage } = scripted(
+      () => problem('outcome-unknown', 504),
+      () => problem('disk-failing', 503, { retry_after_s: 1 }),
+      () => json({ done: true }),
+    );
+    await settled(transport.send(post()), 5_000);
+    expect(seen).toHaveLength(3);
+    expect(outage.state.get().is).toBe('ok');
+  });
+
   it('waits as long as NodePanel says, and does not call that an outage', async () => {
     const { transport, seen, outage } = scripted(
       () => problem('store-unavailable', 503, { retry_after_s: 2 }),
@@ -347,6 +358,7 @@ describe('a write', () => {
     ['invalid', 422],
     ['node-unreachable', 503],
     ['disk-full', 507],
+    ['node-disk-failing', 503],
     ['internal', 500],
   ])('that is refused with %s is not repeated', async (code, status) => {
     const { transport, seen } = scripted(() => problem(code, status));

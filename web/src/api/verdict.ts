@@ -47,6 +47,7 @@ export interface Answer {
  */
 const PASSING = new Set<string>([
   'store-unavailable',
+  'disk-failing',
   'outcome-unknown',
   'overloaded',
   'not-ready',

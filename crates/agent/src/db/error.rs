@@ -15,6 +15,17 @@ pub enum DbError {
         /// SQLite's words.
         source: rusqlite::Error,
     },
+    /// The disk reports an error.
+    #[error(
+        "the disk that holds {} reports errors: the change is not saved; look at the disk and the kernel's log",
+        path.display()
+    )]
+    Failing {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's words.
+        source: rusqlite::Error,
+    },
     /// The file is not a sound database.
     #[error(
         "the agent's database {} is damaged; game servers that run go on running. Restore it from a copy, or move it \
@@ -70,6 +81,7 @@ impl DbError {
             {
                 Self::Full { path, source }
             }
+            Some(ErrorCode::SystemIoFailure) => Self::Failing { path, source },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, source },
             _ => Self::Unusable { path, source },
         }

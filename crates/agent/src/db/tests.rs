@@ -1,4 +1,10 @@
-//! What gives way when there is no room: statistics first, the oldest before the others.
+//! What gives way when there is no room: statistics first, the oldest before the others. What a failed sync leaves.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use nodepanel_types::{ServerId, Timestamp, limits::STATS_HISTORY_MINUTES, wire::ActivityKind};
 use uuid::Uuid;
@@ -93,4 +99,58 @@ async fn statistics_are_forgotten_by_their_number_whatever_the_clock_says() {
     assert_eq!(left.last().unwrap().minute, last);
     // One of the future is among the newest.
     assert_eq!(u64::try_from(left.len()).unwrap(), week - 1);
+}
+
+/// Fails every sync of a database, in this process: strace answers them in the kernel's place.
+struct FailingDisk(Child);
+
+impl FailingDisk {
+    /// `None` where there is no strace, or it may not.
+    fn begin(database: &Path) -> Option<Self> {
+        let mut strace = Command::new("strace")
+            .args(["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"])
+            .args(["-P".as_ref(), database.as_os_str(), "-P".as_ref(), database.with_extension("db-wal").as_os_str()])
+            .args(["-p", &std::process::id().to_string()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let said = BufReader::new(strace.stderr.take()?);
+        let attached = said.lines().map_while(Result::ok).any(|line| line.contains("attached"));
+        let disk = Self(strace);
+        attached.then_some(disk)
+    }
+}
+
+impl Drop for FailingDisk {
+    fn drop(&mut self) {
+        // The kernel lets go of whom it held.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_sync_refused_is_there_once_when_it_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.db");
+    let db = Db::open(&path, 1_000).unwrap();
+    let told = async |db: &Db| -> Vec<i64> {
+        db.activity_after(0, 100).await.unwrap().iter().map(|entry| entry.at.as_millis()).collect()
+    };
+    db.note(vec![noted(1)]).await.unwrap();
+    let Some(disk) = FailingDisk::begin(&path) else {
+        eprintln!("skipped: there is no strace that may attach to this process");
+        return;
+    };
+    for _ in 0..3 {
+        let refused = db.note(vec![noted(2)]).await;
+        assert!(matches!(refused, Err(DbError::Failing { .. })), "{refused:?}");
+        assert!(db.trouble().is_some_and(|trouble| trouble.contains("reports errors")), "{:?}", db.trouble());
+        assert_eq!(told(&db).await, [1], "what was written before can be read, and nothing else");
+    }
+    drop(disk);
+    db.note(vec![noted(2)]).await.unwrap();
+    assert_eq!(db.trouble(), None);
+    assert_eq!(told(&db).await, [1, 2]);
+    drop(db);
+    assert_eq!(told(&Db::open(&path, 1_000).unwrap()).await, [1, 2], "and so it is on the disk");
 }

@@ -30,6 +30,16 @@ struct Desk {
     first_uid: u32,
     pages: u32,
     connection: Option<Connection>,
+    log: Log,
+}
+
+/// What is known of the write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    /// Every write and sync succeeded since it was begun.
+    Sound,
+    /// One failed: a page of it may not be on the disk, and what was refused may be.
+    Suspect,
 }
 
 /// What a piece of work does with a full disk.
@@ -51,7 +61,7 @@ impl Db {
     /// The same, with at most `pages` pages of 4 KiB.
     pub(super) fn open_bounded(path: &Path, first_uid: u32, pages: u32) -> Result<Self, DbError> {
         let connection = Some(schema::open(path, first_uid, pages)?);
-        let mut desk = Desk { path: path.to_owned(), first_uid, pages, connection };
+        let mut desk = Desk { path: path.to_owned(), first_uid, pages, connection, log: Log::Sound };
         let (sender, mut receiver) = mpsc::channel::<Work>(QUEUE);
         std::thread::Builder::new()
             .name("agent-db".to_owned())
@@ -177,19 +187,24 @@ impl Desk {
     ) -> Result<T, DbError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(reopen(&self.path, self.first_uid, self.pages)?),
+            none => none.insert(schema::open(&self.path, self.first_uid, self.pages)?),
         };
         let result = (|| {
+            // What was committed can be read all the same.
+            if self.log == Log::Suspect && !matches!(behavior, TransactionBehavior::Deferred) {
+                begin_a_new_log(connection)?;
+                self.log = Log::Sound;
+            }
             let transaction = connection.transaction_with_behavior(behavior)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
         })();
         result.map_err(|source: rusqlite::Error| {
-            // After a failed write or sync nothing that the connection remembers is to be trusted.
-            let broken = [ErrorCode::SystemIoFailure, ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
-            if source.sqlite_error_code().is_some_and(|code| broken.contains(&code)) {
-                self.connection = None;
+            match source.sqlite_error_code() {
+                Some(ErrorCode::SystemIoFailure) => self.log = Log::Suspect,
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => self.connection = None,
+                _ => {}
             }
             DbError::from_sqlite(self.path.clone(), source)
         })
@@ -211,18 +226,15 @@ impl Desk {
     }
 }
 
-/// Opens the database after a failed write or sync. The log may have lost a page that the kernel shows all the same, and
-/// with it, at the next start, whatever is appended behind: so what was committed is moved into the database first, and
-/// the log begun anew.
-fn reopen(path: &Path, first_uid: u32, pages: u32) -> Result<Connection, DbError> {
-    let connection = schema::open(path, first_uid, pages)?;
-    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-    match busy {
-        Ok(false) => Ok(connection),
-        Ok(true) => {
-            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            Err(DbError::from_sqlite(path.to_owned(), rusqlite::Error::SqliteFailure(busy, None)))
-        }
-        Err(source) => Err(DbError::from_sqlite(path.to_owned(), source)),
+/// After a failed write or sync the log may have lost a page that the kernel shows all the same, and with it, at the next
+/// start, whatever is appended behind. So what was committed is moved into the database first, and the log begun anew. That
+/// takes the connection that met the failure: it knows where the log ends. Another one would find the transaction that
+/// failed whole in the log and take it for committed, and what was kept to be written again would be there twice.
+fn begin_a_new_log(connection: &Connection) -> rusqlite::Result<()> {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+    if busy {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None));
     }
+    Ok(())
 }

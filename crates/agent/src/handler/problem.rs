@@ -69,6 +69,13 @@ impl From<DbError> for Refusal {
                 "The disk of the node is full, so nothing can be changed there; nothing was. Its game servers go on. It \
                  works again by itself when there is space.",
             ),
+            DbError::Failing { .. } => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "disk_failing",
+                "The disk of the node reports errors.",
+                "The disk of the node reports errors, so nothing can be changed there; nothing was. Its game servers go \
+                 on. It works again by itself when the disk takes what is written.",
+            ),
             error => Self::unavailable(error.in_full()),
         }
     }

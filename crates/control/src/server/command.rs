@@ -67,6 +67,8 @@ pub(super) fn node_error(error: &NodeError) -> ControlError {
             "The node does not know this server yet; this takes a moment after it was made.".to_owned(),
         ),
         NodeError::Refused { status: 507, detail } => ControlError::NodeDiskFull(detail.clone()),
+        // An agent has no other mistake to tell than that of its disk.
+        NodeError::Refused { status: 500, detail } => ControlError::NodeDiskFailing(detail.clone()),
         // It could not do it now, which is no refusal.
         NodeError::Refused { status: 500.., detail } => ControlError::NodeUnreachable(detail.clone()),
         NodeError::Refused { detail, .. } => ControlError::NodeRefused(detail.clone()),

@@ -17,6 +17,7 @@ pub(crate) fn meaning(error: &Error, path: &Path, waited: Duration) -> StoreErro
         ErrorCode::DiskFull => StoreError::DiskFull,
         // The wal-index is extended by writing to it, which is where a full disk shows first.
         ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => StoreError::DiskFull,
+        ErrorCode::SystemIoFailure => StoreError::DiskFailing { reason: format!("{}: {}", path.display(), words()) },
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
             StoreError::Corrupt { path: path.to_owned(), what: words() }
         }

@@ -102,7 +102,7 @@ async fn after_a_failed_sync_what_was_acknowledged_is_on_the_disk_and_writes_com
         match put(&store, n).await {
             Ok(()) => acknowledged.push(n),
             Err(CommitError::Store(
-                StoreError::OutcomeUnknown { .. } | StoreError::DiskFull | StoreError::Unavailable { .. },
+                StoreError::OutcomeUnknown { .. } | StoreError::DiskFull | StoreError::DiskFailing { .. },
             )) => failed += 1,
             Err(other) => panic!("{other:?}"),
         }
