@@ -77,7 +77,7 @@ fn drilled_where_possible(drills: &[(&str, u8)]) {
 
 #[test]
 fn broken_disks_are_drilled() {
-    drilled_where_possible(&[("slow-disk", 9), ("corrupt-page", 9)]);
+    drilled_where_possible(&[("slow-disk", 9), ("corrupt-page", 9), ("fsync-error", 9)]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct Package {
 }
 
 /// Everything that the tests use.
-pub const FOR_TESTS: [Package; 8] = [
+pub const FOR_TESTS: [Package; 9] = [
     Package { name: "chromium", needed_by: "the browser tests" },
     Package { name: "e2fsprogs", needed_by: "the drills that break a disk" },
     Package { name: "faketime", needed_by: "the drill that sets the clock" },
@@ -30,6 +30,7 @@ pub const FOR_TESTS: [Package; 8] = [
     Package { name: "openttd-opengfx", needed_by: "the OpenTTD template" },
     Package { name: "openarena-server", needed_by: "the OpenArena template" },
     Package { name: "minetest-server", needed_by: "the Minetest template" },
+    Package { name: "strace", needed_by: "the drill whose disk fails to sync" },
 ];
 
 /// Whether this process may install packages and switch users.

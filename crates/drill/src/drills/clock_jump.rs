@@ -5,18 +5,13 @@
 
 use std::time::Duration;
 
-use http::Method;
-use serde_json::json;
 use tokio::time::sleep;
 
-use super::probe::{Reader, Still, until_written};
-use crate::{
-    check::Fault,
-    error::DrillError,
-    http::{Connection, Request, Try},
-    load::Load,
-    scene::{PATIENCE, Scene},
+use super::{
+    person::sign_in,
+    probe::{Reader, Still, until_written},
 };
+use crate::{check::Fault, error::DrillError, http::Connection, load::Load, scene::Scene};
 
 /// How far it is set, in seconds.
 const FAR: i64 = 30;
@@ -49,18 +44,4 @@ pub async fn once(scene: &Scene, load: &Load, faults: &mut Vec<Fault>) -> Result
         return Err(DrillError::Impossible { reason });
     }
     Ok(vec![there, back, seen.slowest])
-}
-
-/// Signs in as the administrator; the session.
-async fn sign_in(scene: &Scene) -> Result<String, DrillError> {
-    let (email, password) = scene.administrator()?;
-    let body = json!({"email": email, "password": password}).to_string().into();
-    let request = Request { method: Method::POST, path: "/api/v1/session".to_owned(), body, key: None, cookie: None };
-    let what = || "signing in".to_owned();
-    match Connection::new(scene.access().clone()).attempt(&request, PATIENCE).await {
-        Try::Answered(answer) if answer.status == 200 => {
-            answer.cookie.ok_or_else(|| DrillError::Answer { what: what(), answer: "no session".to_owned() })
-        }
-        other => Err(DrillError::Answer { what: what(), answer: format!("{other:?}") }),
-    }
 }

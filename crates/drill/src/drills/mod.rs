@@ -15,6 +15,7 @@ mod clock_jump;
 mod control_plane_away;
 mod corrupt_page;
 mod disk_full;
+mod fsync_error;
 mod login_flood;
 mod person;
 mod probe;
@@ -82,6 +83,8 @@ pub enum Drill {
     DiskFull,
     /// The disk that holds the data answers nothing for a time.
     SlowDisk,
+    /// The disk does not keep what is written, for a time, and says so.
+    FsyncError,
     /// A page of the store is damaged.
     CorruptPage,
     /// The clock is set.
@@ -92,7 +95,7 @@ pub enum Drill {
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ApiKilled,
         Self::ApiHangs,
         Self::ApiSpins,
@@ -107,6 +110,7 @@ impl Drill {
         Self::ControlPlaneAway,
         Self::DiskFull,
         Self::SlowDisk,
+        Self::FsyncError,
         Self::CorruptPage,
         Self::ClockJump,
         Self::CertificateExpired,
@@ -134,6 +138,7 @@ impl Drill {
             Self::ControlPlaneAway => "control-plane-away",
             Self::DiskFull => "disk-full",
             Self::SlowDisk => "slow-disk",
+            Self::FsyncError => "fsync-error",
             Self::CorruptPage => "corrupt-page",
             Self::ClockJump => "clock-jump",
             Self::CertificateExpired => "certificate-expired",
@@ -150,7 +155,7 @@ impl Drill {
             Self::ControlPlaneAway => 7,
             Self::AgentKilled => 8,
             Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood | Self::CertificateExpired => 12,
-            Self::DiskFull | Self::SlowDisk | Self::CorruptPage | Self::ClockJump => 9,
+            Self::DiskFull | Self::SlowDisk | Self::FsyncError | Self::CorruptPage | Self::ClockJump => 9,
         }
     }
 
@@ -173,6 +178,7 @@ impl Drill {
             }
             Self::DiskFull => "The disk that holds the data is full for some seconds (needs root).",
             Self::SlowDisk => "The disk that holds the data answers nothing for 2 s (needs root).",
+            Self::FsyncError => "The disk refuses to keep what is written for some seconds (needs strace).",
             Self::CorruptPage => "A page of the store is overwritten with what is none, and put back.",
             Self::ClockJump => "The clock is set 30 s forwards, and back again (needs libfaketime).",
             Self::CertificateExpired => {
@@ -193,6 +199,7 @@ impl Drill {
         match self {
             Self::DiskFull => Ground::SmallDisk,
             Self::SlowDisk => Ground::SlowDisk,
+            Self::FsyncError => Ground::FailingDisk,
             Self::ClockJump | Self::CertificateExpired => Ground::Clock,
             _ => Ground::Machine,
         }
@@ -234,6 +241,11 @@ impl Drill {
                 Timed::new("the slowest read meanwhile", Some(Limit::Max(ms(1_000)))),
                 Timed::new("going on, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
             ],
+            Self::FsyncError => vec![
+                Timed::new("the slowest read meanwhile", Some(Limit::Max(ms(1_000)))),
+                Timed::new("the store's disk keeps again, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
+                Timed::new("the node's disk keeps again, to an acknowledged line", Some(Limit::Max(ms(5_000)))),
+            ],
             Self::CorruptPage => vec![
                 Timed::new("started on it, to the damage named", Some(Limit::Max(ms(5_000)))),
                 Timed::new("put back, to an acknowledged write", Some(Limit::Max(ms(5_000)))),
@@ -274,6 +286,7 @@ impl Drill {
             Self::ControlPlaneAway => Ok(Vec::new()),
             Self::DiskFull => disk_full::once(scene, load, faults).await,
             Self::SlowDisk => slow_disk::once(scene, load, faults).await,
+            Self::FsyncError => fsync_error::once(scene, load, repetition, faults).await,
             Self::CorruptPage => corrupt_page::once(scene, load, faults).await,
             Self::ClockJump => clock_jump::once(scene, load, faults).await,
             Self::CertificateExpired => certificate_expired::once(scene, load, repetition, faults).await,

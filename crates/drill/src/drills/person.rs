@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{
     error::DrillError,
-    http::{Access, Bearer, Request},
+    http::{Access, Bearer, Connection, Request, Try},
     load::mark,
+    scene::{PATIENCE, Scene},
     user::User,
 };
 
@@ -64,4 +65,18 @@ async fn ask<T: DeserializeOwned>(access: &Access, request: &Request) -> Result<
     let answer = asked.answer.ok_or_else(|| wrong(format!("{:?}", asked.outcome)))?;
     let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
     serde_json::from_slice(body).map_err(|_| wrong(answer.text()))
+}
+
+/// Signs in as the administrator of the drill's own installation; the session.
+pub async fn sign_in(scene: &Scene) -> Result<String, DrillError> {
+    let (email, password) = scene.administrator()?;
+    let body = json!({"email": email, "password": password}).to_string().into();
+    let request = Request { method: Method::POST, path: "/api/v1/session".to_owned(), body, key: None, cookie: None };
+    let what = || "signing in".to_owned();
+    match Connection::new(scene.access().clone()).attempt(&request, PATIENCE).await {
+        Try::Answered(answer) if answer.status == 200 => {
+            answer.cookie.ok_or_else(|| DrillError::Answer { what: what(), answer: "no session".to_owned() })
+        }
+        other => Err(DrillError::Answer { what: what(), answer: format!("{other:?}") }),
+    }
 }

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use super::{MovedClock, SlowDisk, SmallDisk};
+use super::{FailingDisk, MovedClock, SlowDisk, SmallDisk};
 use crate::error::DrillError;
 
 /// What a drill needs beneath its installation.
@@ -19,6 +19,8 @@ pub enum Ground {
     SmallDisk,
     /// A disk that can stop answering.
     SlowDisk,
+    /// A disk that can fail to keep what is written.
+    FailingDisk,
     /// A clock that can be set.
     Clock,
 }
@@ -35,6 +37,7 @@ impl Ground {
             Self::Machine => None,
             Self::SmallDisk => root(),
             Self::SlowDisk => image().or_else(|| lacks("fsfreeze", "util-linux")),
+            Self::FailingDisk => FailingDisk::obstacle(),
             Self::Clock => MovedClock::obstacle(),
         }
     }
@@ -48,6 +51,7 @@ impl Ground {
             Self::Machine => Prepared::Machine,
             Self::SmallDisk => Prepared::Small(SmallDisk::mount(data, bytes)?),
             Self::SlowDisk => Prepared::Slow(SlowDisk::mount(&directory.join("disk"), data, bytes)?),
+            Self::FailingDisk => Prepared::Failing(FailingDisk::new(directory)),
             Self::Clock => Prepared::Clock(MovedClock::new(directory)?),
         })
     }
@@ -59,6 +63,7 @@ pub(super) enum Prepared {
     Machine,
     Small(SmallDisk),
     Slow(SlowDisk),
+    Failing(FailingDisk),
     Clock(MovedClock),
 }
 
@@ -72,7 +77,7 @@ impl Prepared {
 }
 
 /// Why a program cannot be run, if it cannot.
-fn lacks(program: &str, package: &str) -> Option<String> {
+pub(super) fn lacks(program: &str, package: &str) -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     let found = std::env::split_paths(&path).chain(usual).any(|directory| directory.join(program).is_file());

@@ -1,5 +1,6 @@
 //! The installation that a drill breaks: one of its own that is thrown away, or one that runs.
 
+mod failing_disk;
 mod ground;
 mod host;
 mod moved_clock;
@@ -25,6 +26,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub use failing_disk::FailingDisk;
 pub use ground::Ground;
 use ground::Prepared;
 pub use host::Host;
@@ -192,6 +194,15 @@ impl Scene {
     /// When it has none.
     pub fn slow_disk(&self) -> Result<&SlowDisk, DrillError> {
         if let Prepared::Slow(disk) = self.own()?.ground() { Ok(disk) } else { Err(DrillError::OnlyScratch) }
+    }
+
+    /// Its own disk that can fail to keep what is written.
+    ///
+    /// # Errors
+    ///
+    /// When it has none.
+    pub fn failing_disk(&self) -> Result<&FailingDisk, DrillError> {
+        if let Prepared::Failing(disk) = self.own()?.ground() { Ok(disk) } else { Err(DrillError::OnlyScratch) }
     }
 
     /// Its own clock.
