@@ -139,6 +139,7 @@ async fn the_loss_of_all_records_neither_ends_nor_doubles_a_game() {
     let owned_by = || std::fs::metadata(home.server(desired.server).join("files")).unwrap().uid();
     let (user, held) = (uid(&home, desired.server), owned_by());
     agent.agent.close().await;
+    closed(&home.path().join("agent/agent.db")).await;
     for name in ["agent.db", "agent.db-wal", "agent.db-shm"] {
         let _ = std::fs::remove_file(home.path().join("agent").join(name));
     }
@@ -149,6 +150,19 @@ async fn the_loss_of_all_records_neither_ends_nor_doubles_a_game() {
     if rustix::process::geteuid().is_root() {
         assert_eq!((uid(&home, desired.server), owned_by()), (user, held), "its files stay its own");
         assert_eq!(user, held);
+    }
+}
+
+/// Waits until this process has no descriptor of a database any more: whoever closes it takes its log away, by name.
+async fn closed(database: &std::path::Path) {
+    let begun = std::time::Instant::now();
+    let open = || {
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+        descriptors.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|file| file == database))
+    };
+    while open() {
+        assert!(begun.elapsed() < crate::harness::DEADLINE, "{} stays open", database.display());
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
 }
 
