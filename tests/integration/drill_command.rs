@@ -44,7 +44,9 @@ fn drills_bring_their_own_installation() {
 fn stalls_bad_builds_and_storms_are_drilled() {
     let directory = tempfile::tempdir().unwrap();
     // Their siblings share the code: a deadlock with a spin, and a broken configuration has a test of its own.
-    for (name, number) in [("api-spins", 2), ("bad-build", 3), ("login-flood", 12), ("retry-storm", 12)] {
+    for (name, number) in
+        [("api-spins", 2), ("bad-build", 3), ("login-flood", 12), ("retry-storm", 12), ("stale-plan", 12)]
+    {
         let output = cli_to_its_end(&directory.path().join("none"), &["drill", name, "--repeat", "1", "--json"]);
         let text = String::from_utf8_lossy(&output.stderr);
         let reports: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{name}: {text}"));

@@ -38,6 +38,7 @@ pub async fn once(scene: &Scene, repetition: u32) -> Result<Vec<Duration>, Drill
     let name = victims.get(turn % victims.len().max(1)).ok_or(DrillError::Missing { part: "process".to_owned() })?;
     let victim = scene.part(name).await?;
     let begun = Instant::now();
+    // Unannounced: an end that is expected is no restart, and restarts are counted below.
     victim.kill()?;
     let (back, after) = scene
         .until("the killed process to be ready again", |components| {

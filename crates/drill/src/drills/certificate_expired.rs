@@ -45,6 +45,7 @@ pub async fn once(
         clock.set(issued + moment)?;
         let renewals = count(&log)?;
         let agent = scene.part("agent").await?;
+        scene.announce(&agent, "certificate-expired").await?;
         let begun = Instant::now();
         agent.kill()?;
         agent.ended().await?;

@@ -47,7 +47,9 @@ pub async fn once(scene: &Scene, load: &Load, faults: &mut Vec<Fault>) -> Result
     let supervisor = scene.part("supervisor").await?;
     let mut servers = Vec::new();
     for name in scene.api_servers().await? {
-        servers.push(scene.part(&name).await?);
+        let server = scene.part(&name).await?;
+        scene.announce(&server, "corrupt-page").await?;
+        servers.push(server);
     }
     // Nobody starts another before the page is damaged.
     supervisor.freeze()?;

@@ -32,7 +32,8 @@ const STREAMS: usize = 16;
 const RISE: Duration = Duration::from_millis(300);
 /// Sign-ins of others in one repetition.
 const LOGINS: usize = 5;
-/// Guesses of one address that one API server looks at: ten at once, and one more every 6 s.
+/// Guesses of one address that are looked at: ten at once, and one more every 6 s. API servers tell each other what they
+/// counted twice in a second, so that in a sudden flood each may look at as many.
 const GUESSES: u32 = 12;
 /// How long a try may take.
 const TRY: Duration = Duration::from_secs(10);

@@ -21,6 +21,7 @@ mod person;
 mod probe;
 mod retry_storm;
 mod slow_disk;
+mod stale_plan;
 mod supervisor_killed;
 
 use std::time::Duration;
@@ -77,6 +78,8 @@ pub enum Drill {
     RetryStorm,
     /// Wrong passwords from one address.
     LoginFlood,
+    /// Changes that were decided on what has changed since.
+    StalePlan,
     /// The whole control plane is away, while a game crashes and another machine boots.
     ControlPlaneAway,
     /// The disk that holds the data is full for a time.
@@ -95,7 +98,7 @@ pub enum Drill {
 
 impl Drill {
     /// Every drill.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ApiKilled,
         Self::ApiHangs,
         Self::ApiSpins,
@@ -107,6 +110,7 @@ impl Drill {
         Self::BrokenConfiguration,
         Self::RetryStorm,
         Self::LoginFlood,
+        Self::StalePlan,
         Self::ControlPlaneAway,
         Self::DiskFull,
         Self::SlowDisk,
@@ -135,6 +139,7 @@ impl Drill {
             Self::BrokenConfiguration => "broken-configuration",
             Self::RetryStorm => "retry-storm",
             Self::LoginFlood => "login-flood",
+            Self::StalePlan => "stale-plan",
             Self::ControlPlaneAway => "control-plane-away",
             Self::DiskFull => "disk-full",
             Self::SlowDisk => "slow-disk",
@@ -154,7 +159,11 @@ impl Drill {
             Self::SupervisorKilled => 4,
             Self::ControlPlaneAway => 7,
             Self::AgentKilled => 8,
-            Self::BrokenConfiguration | Self::RetryStorm | Self::LoginFlood | Self::CertificateExpired => 12,
+            Self::BrokenConfiguration
+            | Self::RetryStorm
+            | Self::LoginFlood
+            | Self::StalePlan
+            | Self::CertificateExpired => 12,
             Self::DiskFull | Self::SlowDisk | Self::FsyncError | Self::CorruptPage | Self::ClockJump => 9,
         }
     }
@@ -173,6 +182,7 @@ impl Drill {
             Self::BrokenConfiguration => "The configuration is spoiled, and a process is killed with SIGKILL.",
             Self::RetryStorm => "Twenty times the usual requests come, from clients that are not patient.",
             Self::LoginFlood => "One address tries wrong passwords as fast as it can.",
+            Self::StalePlan => "Changes come late, after others changed the same and the API servers were killed.",
             Self::ControlPlaneAway => {
                 "The control plane is away (--away); meanwhile a game crashes and another machine boots."
             }
@@ -230,6 +240,7 @@ impl Drill {
                 Timed::new("p99 of what was let in", Some(Limit::Max(ms(500)))),
                 Timed::new("the storm's end, to everything let in", None),
             ],
+            Self::StalePlan => vec![Timed::new("offered late, to the slowest refusal", Some(Limit::P99(ms(500))))],
             Self::LoginFlood => vec![Timed::new("the slowest sign-in from elsewhere", None)],
             Self::ControlPlaneAway => vec![
                 Timed::new("game killed, to its next process", Some(Limit::Max(ms(1_000)))),
@@ -282,6 +293,7 @@ impl Drill {
             Self::BrokenConfiguration => broken_configuration::once(scene, repetition).await,
             Self::RetryStorm => retry_storm::once(scene).await,
             Self::LoginFlood => login_flood::once(scene).await,
+            Self::StalePlan => stale_plan::once(scene, load, faults).await,
             // Has no load: see `without_load`.
             Self::ControlPlaneAway => Ok(Vec::new()),
             Self::DiskFull => disk_full::once(scene, load, faults).await,
