@@ -42,6 +42,8 @@ struct Held {
     session: SessionFacts,
     since: Timestamp,
     settled_at: Instant,
+    /// By then the API server has taken note of it or given it up: it probes a link before it counts on it.
+    noted_by: Instant,
 }
 
 #[derive(Default)]
@@ -134,12 +136,16 @@ impl Board {
         }
         state.clock_ahead_ms = Some(hello.now.as_millis().saturating_sub(now.as_millis()));
         let key = (hello.instance, session.purpose);
-        let has = state.links.get(&key).map(|held| held.session.certificate == session.certificate);
-        // The API server may have lost what this end still believes in: then the new connection is the better one.
-        let duplicate = has == Some(true) && hello.linked == Some(self.epoch);
+        let begun = Instant::now();
+        // The API server may have lost what this end still believes in: then the new connection is the better one. What it
+        // is still probing it has not lost: whoever replaced that would replace it again and again.
+        let duplicate = state.links.get(&key).is_some_and(|held| {
+            held.session.certificate == session.certificate
+                && (hello.linked == Some(self.epoch) || begun < held.noted_by)
+        });
         if !duplicate {
-            let settled_at = Instant::now() + self.timing.settled;
-            let held = Held { session: session.clone(), since: now, settled_at };
+            let (settled_at, noted_by) = (begun + self.timing.settled, begun + self.timing.ping_timeout);
+            let held = Held { session: session.clone(), since: now, settled_at, noted_by };
             if let Some(old) = state.links.insert(key, held) {
                 old.session.stop.cancel();
             }

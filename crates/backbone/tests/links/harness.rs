@@ -345,6 +345,10 @@ pub struct TestHandler {
     pub finished: AtomicU64,
     /// Presence probes are not answered.
     pub stuck: std::sync::atomic::AtomicBool,
+    /// How long a presence probe takes, in milliseconds.
+    pub slow: AtomicU64,
+    /// Presence probes that came.
+    pub probes: AtomicU64,
 }
 
 pub struct Hold(Arc<AtomicI64>);
@@ -429,6 +433,8 @@ impl AgentHandler for TestHandler {
     }
 
     async fn alive(&self) {
+        self.probes.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(self.slow.load(Ordering::SeqCst))).await;
         if self.stuck.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }

@@ -7,10 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use nodepanel_backbone::{LinkAddress, LinkError};
+use nodepanel_backbone::{LinkAddress, LinkError, LinkTiming};
 use tokio::net::TcpListener;
 
-use crate::harness::{Api, PATIENCE, World, eventually};
+use crate::harness::{Api, PATIENCE, TestHandler, World, eventually, timing};
 
 async fn echo(api: &Api, node: nodepanel_types::NodeId) -> Result<u32, LinkError> {
     api.registry.link(node).ok_or(LinkError::NotConnected { node })?.call("/echo", &7, PATIENCE).await
@@ -38,6 +38,24 @@ async fn api_servers_are_all_found_although_one_gets_every_connection() {
     for api in &apis {
         api.link(agent.node).await;
     }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_slow_does_not_replace_its_own_links() {
+    // No probe comes of itself.
+    let quiet = Duration::from_secs(60);
+    let world = World::with_timing(LinkTiming { ping_interval: quiet, ..timing() });
+    let here = tokio::runtime::Handle::current();
+    let apis = [world.api_on(&here), world.api_on(&here)];
+    let handler = TestHandler::default();
+    handler.slow.store(200, Ordering::SeqCst);
+    let agent = world.agent_as(world.node_identity(world.new_node()), 1, Arc::new(handler));
+    for api in &apis {
+        api.link(agent.node).await;
+    }
+    // One for each link that is made; one that a stall of the machine made late may be repeated.
+    let probes = agent.handler.probes.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&probes), "{probes}");
 }
 
 #[tokio::test]
