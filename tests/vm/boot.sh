@@ -6,7 +6,7 @@
 #   tests/vm/boot.sh --container target/package/nodepanel_*.deb
 #
 # The virtual machine takes about ten minutes without VM_ACCELERATOR=kvm; with WINDOW=yes a maintenance window is opened in
-# it, too, in which all proofs must be renewed: five minutes more. The container (systemd-nspawn, Debian package
+# it, too, in which proofs must be renewed by themselves: five minutes more. The container (systemd-nspawn, Debian package
 # systemd-container) takes three and has the kernel of its host; its reset is the sudden end of all of its processes. Needs
 # root, and the Debian packages debootstrap, qemu-system-x86 and e2fsprogs. Prints a table; ends with 0 when every check in
 # boot_guest.sh held. All that the guest said is printed too, or written to the file SAID names.
