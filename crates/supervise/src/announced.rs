@@ -6,14 +6,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::Path,
     time::{Duration, Instant},
 };
 
 use nodepanel_types::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::whole_file;
 
 /// The longest time that an announcement holds.
 pub const LONGEST: Duration = Duration::from_secs(60);
@@ -53,11 +54,7 @@ pub struct OwnEnd {
 impl OwnEnd {
     /// Writes it for the next supervisor. Blocks until it is on disk.
     pub fn write(&self, run_dir: &Path) -> io::Result<()> {
-        let fresh = run_dir.join(format!("{FILE}.new"));
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&fresh, run_dir.join(FILE))
+        whole_file::replace_json(&run_dir.join(FILE), self)
     }
 
     /// What the supervisor before this one announced, if anything; counts once.

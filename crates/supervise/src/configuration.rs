@@ -6,8 +6,8 @@
 //! like `build` does for programs. What a configuration says is not known here; only whether workers live with it.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io::{self, Write},
+    fs::{self, DirBuilder},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -16,14 +16,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
+use crate::whole_file;
+
 /// The variable that tells a worker which copy of the configuration it is to read.
 pub const CONFIGURATION: &str = "NODEPANEL_CONFIGURATION";
 
 /// A configuration could not be kept or remembered.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} {}", path.display())]
+#[error("cannot write {}", path.display())]
 pub struct ConfigurationError {
-    what: &'static str,
     path: PathBuf,
     source: io::Error,
 }
@@ -70,13 +71,11 @@ impl Configurations {
     pub fn open(data_dir: &Path) -> Self {
         let directory = data_dir.join("configurations");
         let nothing = Remembered { version: 1, in_force: None, proven: None, refused: None };
-        let remembered = match fs::read(directory.join("state.json")) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                warn!(%error, "what is known of configurations cannot be read; they are on probation again");
-                nothing
-            }),
-            Err(_) => nothing,
-        };
+        let remembered = whole_file::read_json(&directory.join("state.json")).unwrap_or_else(|error| {
+            warn!(%error, "what is known of configurations cannot be read; they are on probation again");
+            None
+        });
+        let remembered = remembered.unwrap_or(nothing);
         Self { directory, remembered }
     }
 
@@ -109,7 +108,7 @@ impl Configurations {
             return Ok(path);
         }
         let path = self.path(&name);
-        self.replace(&path, text.as_bytes())?;
+        self.write(&path, || whole_file::replace(&path, text.as_bytes()))?;
         Ok(path)
     }
 
@@ -157,26 +156,13 @@ impl Configurations {
 
     fn save(&self) -> Result<(), ConfigurationError> {
         let path = self.directory.join("state.json");
-        let text = serde_json::to_vec_pretty(&self.remembered).map_err(|error| ConfigurationError {
-            what: "describe",
-            path: path.clone(),
-            source: error.into(),
-        })?;
-        self.replace(&path, &text)
+        self.write(&path, || whole_file::replace_json(&path, &self.remembered))
     }
 
-    /// Writes a file so that a reader finds it whole or not at all.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), ConfigurationError> {
-        let write = || {
-            // For the owner only, like the file that it is a copy of may be.
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-            let fresh = path.with_extension("new");
-            let mut file = File::create(&fresh)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&fresh, path)
-        };
-        write().map_err(|source| ConfigurationError { what: "write", path: path.to_owned(), source })
+    fn write(&self, path: &Path, write: impl FnOnce() -> io::Result<()>) -> Result<(), ConfigurationError> {
+        // For the owner only, like the file that it is a copy of may be.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+        made.and_then(|()| write()).map_err(|source| ConfigurationError { path: path.to_owned(), source })
     }
 }
 

@@ -5,8 +5,8 @@
 //! never by its bare pid; nothing here dies because something else died; no decision to restart is ever final.
 //!
 //! Decisions are pure (`policy`, `ceiling`, `lifecycle`); `supervisor` carries them out; `worker` is the other side of its
-//! control socket; `control` is the command line's; `keeper` stands in for init in a shell; `process` is all that the others of this workspace need to
-//! keep processes of their own.
+//! control socket; `control` is the command line's; `keeper` stands in for init in a shell; `process` is all that the
+//! others of this workspace need to keep processes of their own.
 
 pub mod announced;
 pub mod build;
@@ -26,6 +26,7 @@ pub mod run_dir;
 pub mod service;
 pub mod sockets;
 pub mod supervisor;
+mod whole_file;
 pub mod wire;
 pub mod worker;
 mod worker_log;

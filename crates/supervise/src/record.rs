@@ -3,16 +3,15 @@
 //! It names the processes that run, so that the next supervisor takes them over instead of starting a second copy.
 //! It is replaced as a whole and is on disk before it counts (write, fsync, rename, fsync of the directory).
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use nodepanel_types::{Millis, Timestamp, WorkerId, component::Role};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Identity, Process};
+use crate::{
+    process::{Identity, Process},
+    whole_file,
+};
 
 /// The name of the file in the run directory.
 pub const RECORD_FILE: &str = "supervisor.json";
@@ -94,21 +93,12 @@ impl Record {
     ///
     /// The file cannot be read, or holds something else (`InvalidData`).
     pub fn read(run_dir: &Path) -> io::Result<Self> {
-        match fs::read(run_dir.join(RECORD_FILE)) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::empty()),
-            Err(error) => Err(error),
-        }
+        Ok(whole_file::read_json(&run_dir.join(RECORD_FILE))?.unwrap_or_else(Self::empty))
     }
 
     /// Replaces the record of a run directory. Blocks until it is on disk.
     pub fn write(&self, run_dir: &Path) -> io::Result<()> {
-        let fresh = run_dir.join(format!("{RECORD_FILE}.new"));
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.sync_all()?;
-        fs::rename(&fresh, run_dir.join(RECORD_FILE))?;
-        File::open(run_dir)?.sync_all()
+        whole_file::replace_json(&run_dir.join(RECORD_FILE), self)
     }
 
     /// Whether a worker of it still runs.
@@ -125,6 +115,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::wire::protocol::Recovery;
+use crate::{whole_file, wire::protocol::Recovery};
 
 /// The name of the file in the run directory.
 pub const RECOVERIES_FILE: &str = "recoveries.jsonl";
@@ -76,11 +76,7 @@ impl Journal {
 
     fn rewrite(&mut self) -> io::Result<()> {
         let lines: Vec<String> = self.entries.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-        let fresh = self.path.with_extension("jsonl.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(lines.join("\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
+        whole_file::replace(&self.path, lines.join("\n").as_bytes())?;
         self.lines_on_disk = lines.len();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, FileTimes},
-    io::{self, Write},
+    io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::Print;
+use crate::whole_file;
 
 /// A build could not be kept or remembered.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +62,11 @@ impl Builds {
     pub fn open(data_dir: &Path) -> Self {
         let directory = data_dir.join("builds");
         let nothing = Remembered { version: 1, proven: None, refused: None };
-        let remembered = match fs::read(directory.join("state.json")) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                warn!(%error, "what is known of builds cannot be read; they are on probation again");
-                nothing
-            }),
-            Err(_) => nothing,
-        };
+        let remembered = whole_file::read_json(&directory.join("state.json")).unwrap_or_else(|error| {
+            warn!(%error, "what is known of builds cannot be read; they are on probation again");
+            None
+        });
+        let remembered = remembered.unwrap_or(nothing);
         Self { directory, remembered }
     }
 
@@ -125,15 +124,9 @@ impl Builds {
 
     fn save(&self) -> Result<(), BuildError> {
         let path = self.directory.join("state.json");
-        let fresh = self.directory.join("state.json.new");
-        let write = || {
-            DirBuilder::new().recursive(true).mode(0o711).create(&self.directory)?;
-            let mut file = File::create(&fresh)?;
-            file.write_all(&serde_json::to_vec_pretty(&self.remembered)?)?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)
-        };
-        write().map_err(|source| BuildError { what: "write", path: path.clone(), source })
+        let made = DirBuilder::new().recursive(true).mode(0o711).create(&self.directory);
+        let written = made.and_then(|()| whole_file::replace_json(&path, &self.remembered));
+        written.map_err(|source| BuildError { what: "write", path, source })
     }
 }
 
