@@ -130,7 +130,7 @@ mod tests {
         record.write(dir.path()).unwrap();
         assert_eq!(Record::read(dir.path()).unwrap(), record);
         fs::write(dir.path().join(RECORD_FILE), b"{\"version\":1,").unwrap();
-        assert_eq!(Record::read(dir.path()).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(Record::read(dir.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
