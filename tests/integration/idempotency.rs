@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, thread};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Game, Installation, fresh_key};
+use crate::harness::{ADMIN, Answer, Client, Game, Installation, PASSWORD, fresh_key};
 
 #[test]
 fn a_repeated_write_is_answered_like_the_first() {
@@ -114,4 +114,47 @@ fn a_refusal_is_repeated_although_its_reason_is_gone() {
     admin.post("/api/v1/nodes", &body).expect(201);
     let other = admin.keyed("POST", "/api/v1/nodes", &json!({"name": "fra-2"}), &key);
     assert_eq!((other.status, other.problem().as_str()), (422, "key-reused"));
+}
+
+#[test]
+fn a_refused_line_and_a_refused_password_stay_refused_under_their_keys() {
+    const NEXT: &str = "another-battery-another-horse";
+    let installation = Installation::start();
+    let admin = installation.admin();
+    let game = Game::start_echo(&admin, "quiet");
+    game.power("stop");
+    game.wait_state("stopped");
+    let (line, key) = (json!({"line": "nobody reads this"}), fresh_key());
+    let type_it = || {
+        let answer = admin.keyed("POST", &game.path("/command"), &line, &key);
+        (answer.status, answer.problem())
+    };
+    assert_eq!(type_it(), (409, "node-refused".to_owned()));
+    game.power("start");
+    game.wait_state("running");
+    for _ in 0..4 {
+        assert_eq!(type_it(), (409, "node-refused".to_owned()));
+    }
+    game.type_line("but this");
+    game.wait_line("> but this");
+    assert!(!game.lines().iter().any(|(_, _, text)| text.contains("nobody reads this")));
+
+    // The second would be right after the first was done, and was told before that it is not.
+    let (early, key) = (json!({"current": NEXT, "new": "never-to-be-a-password"}), fresh_key());
+    let refused = |client: &Client| {
+        let answer = client.keyed("POST", "/api/v1/session/password", &early, &key);
+        (answer.status, answer.problem())
+    };
+    assert_eq!(refused(&admin), (422, "invalid".to_owned()));
+    let change = json!({"current": PASSWORD, "new": NEXT});
+    admin.keyed("POST", "/api/v1/session/password", &change, &fresh_key()).expect(200);
+    let again = installation.anyone().sign_in(ADMIN, NEXT);
+    for _ in 0..4 {
+        assert_eq!(refused(&again), (422, "invalid".to_owned()));
+    }
+    installation.anyone().sign_in(ADMIN, NEXT);
+    let kept = std::fs::read(installation.data_dir().join("store/store.db-wal")).unwrap_or_default();
+    for secret in [PASSWORD, NEXT, "never-to-be-a-password"] {
+        assert!(!kept.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "the store holds a password");
+    }
 }

@@ -127,13 +127,14 @@ impl ControlPlane {
                 let first = self.replay(context).await?;
                 first.map(Some).ok_or_else(|| ControlError::from(CommitError::Conflict(conflict)))
             }
-            // The write may have been made. With a key this can be found out; without one the caller must be told.
+            // The write may have been made. With a key that can be found out; without one the caller must be told.
             Err(CommitError::Store(error @ StoreError::OutcomeUnknown { .. })) if answer_key.is_some() => {
                 match self.replay(context).await {
                     Ok(Some(answer)) => Ok(Some(answer)),
-                    Ok(None) => Err(ControlError::Store(StoreError::Unavailable { reason: error.to_string() })),
                     Err(kept @ ControlError::Kept(_)) => Err(kept),
-                    Err(_) => Err(ControlError::Store(error)),
+                    // That it is not there says nothing: it may still be on its way to the disk, or stand in a log that a
+                    // failed sync left and the next start finds whole.
+                    Ok(None) | Err(_) => Err(ControlError::Store(error)),
                 }
             }
             Err(error) => Err(error.into()),

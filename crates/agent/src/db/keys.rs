@@ -1,4 +1,4 @@
-//! Idempotency keys of commands: a line that was typed once is not typed again.
+//! Idempotency keys of commands: a line that was typed once is not typed again, and one that was refused is not typed later.
 
 use nodepanel_types::{ServerId, Timestamp, limits::IDEMPOTENCY_TTL_MS};
 use rusqlite::{OptionalExtension, params};
@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Db, DbError, whole::Whole};
 
 /// What is known of a key when its command comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
     /// It is new, and reserved from now on.
     New,
@@ -16,11 +16,22 @@ pub enum Reserved {
         /// When it was reserved.
         at: Timestamp,
     },
+    /// Its command was refused, for good.
+    Refused(KeptRefusal),
     /// Its command was typed.
     Typed {
         /// The number of the console line.
         line: u64,
     },
+}
+
+/// Why a command was not typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRefusal {
+    /// The stable name of the reason.
+    pub kind: String,
+    /// The reason, in words.
+    pub detail: String,
 }
 
 impl Db {
@@ -29,7 +40,18 @@ impl Db {
         self.transact(move |transaction| {
             let oldest = now.as_millis().saturating_sub_unsigned(IDEMPOTENCY_TTL_MS);
             transaction.execute("DELETE FROM keys WHERE at < ?1", [oldest])?;
+            transaction.execute("DELETE FROM refusals WHERE at < ?1", [oldest])?;
             let id = server.to_string();
+            let refused = transaction
+                .query_row(
+                    "SELECT kind, detail FROM refusals WHERE server = ?1 AND key = ?2",
+                    params![id, key],
+                    |row| Ok(KeptRefusal { kind: row.get(0)?, detail: row.get(1)? }),
+                )
+                .optional()?;
+            if let Some(refused) = refused {
+                return Ok(Reserved::Refused(refused));
+            }
             let held = transaction
                 .query_row("SELECT line, at FROM keys WHERE server = ?1 AND key = ?2", params![id, key], |row| {
                     Ok((row.get::<_, Option<Whole>>(0)?, row.get::<_, i64>(1)?))
@@ -50,18 +72,32 @@ impl Db {
         .await
     }
 
-    /// Remembers what came of a key: the line number, or, when the command was certainly not typed, nothing at all,
-    /// so that a repetition types it.
-    pub async fn settle_key(&self, server: ServerId, key: String, typed: Option<u64>) -> Result<(), DbError> {
+    /// Remembers that the command of a reserved key was typed, and as which line.
+    pub async fn settle_key(&self, server: ServerId, key: String, line: u64) -> Result<(), DbError> {
         self.transact(move |transaction| {
-            let id = server.to_string();
-            match typed {
-                Some(line) => transaction.execute(
-                    "UPDATE keys SET line = ?3 WHERE server = ?1 AND key = ?2",
-                    params![id, key, Whole(line)],
-                )?,
-                None => transaction.execute("DELETE FROM keys WHERE server = ?1 AND key = ?2", params![id, key])?,
-            };
+            transaction.execute(
+                "UPDATE keys SET line = ?3 WHERE server = ?1 AND key = ?2",
+                params![server.to_string(), key, Whole(line)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Remembers that the command of a reserved key was refused and certainly not typed: it is not typed later, either,
+    /// when a try that is still on its way comes to a server that runs by then.
+    pub async fn refuse_key(
+        &self,
+        server: ServerId,
+        key: String,
+        refusal: KeptRefusal,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        self.transact(move |transaction| {
+            transaction.execute(
+                "INSERT OR IGNORE INTO refusals (server, key, kind, detail, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![server.to_string(), key, refusal.kind, refusal.detail, now.as_millis()],
+            )?;
             Ok(())
         })
         .await

@@ -16,7 +16,7 @@ mod whole;
 
 pub use error::DbError;
 pub use journal::Noted;
-pub use keys::Reserved;
+pub use keys::{KeptRefusal, Reserved};
 pub use servers::{StoredDesired, StoredServer};
 pub use thread::Db;
 

@@ -38,6 +38,16 @@ CREATE TABLE minutes (
 CREATE INDEX minutes_by_age ON minutes (minute);
 ";
 
+/// Came later than the format, and is made where it is missing. A build that does not know it takes the key of a refusal for
+/// one whose command may have been typed, and does not type it either.
+const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS refusals (
+    server TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (server, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS refusals_by_age ON refusals (at);
+";
+
 /// The most pages of 4 KiB that the file may have: 1 GiB. Only statistics come near it, and give way.
 pub(super) const PAGES: u32 = 262_144;
 
@@ -78,6 +88,7 @@ fn prepare(connection: &mut Connection, path: &Path, first_uid: u32, pages: u32)
         transaction.pragma_update(None, "user_version", FORMAT).map_err(unusable)?;
         transaction.commit().map_err(unusable)?;
     }
+    connection.execute_batch(ADDED).map_err(unusable)?;
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(unusable)?;
     if sound != "ok" {
         let source =

@@ -97,6 +97,7 @@ impl Db {
             )?;
             transaction.execute("DELETE FROM minutes WHERE server = ?1", [server.to_string()])?;
             transaction.execute("DELETE FROM keys WHERE server = ?1", [server.to_string()])?;
+            transaction.execute("DELETE FROM refusals WHERE server = ?1", [server.to_string()])?;
             Ok(())
         })
         .await

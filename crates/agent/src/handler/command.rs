@@ -12,7 +12,7 @@ use nodepanel_types::{
 
 use super::problem::{Refusal, json};
 use crate::{
-    db::Reserved,
+    db::{KeptRefusal, Reserved},
     node::Node,
     runtime::{RunState, Running, RuntimeError},
     server::{Feed, Server},
@@ -26,6 +26,8 @@ const NOT_KNOWN: &str = "It is not known whether this line was typed: the server
 /// Why nothing is typed before it is known what runs.
 const LOOKING: &str = "The node's agent was just started and is still finding out whether the server runs; its keeper \
                        has not answered yet. Nothing was typed. Try again in a moment.";
+/// Why a line is refused that nobody would read.
+const NOT_RUNNING: &str = "The server does not run; nobody reads its console.";
 /// The longest key.
 const KEY_BYTES: usize = 128;
 
@@ -43,6 +45,7 @@ pub(super) async fn answer(
     let reserved = node.db.reserve_key(server.id, key.clone(), node.clock.now()).await?;
     let unsettled = match reserved {
         Reserved::Typed { line } => return Ok(json(StatusCode::OK, &CommandResponse { line: Some(line) })),
+        Reserved::Refused(KeptRefusal { kind, detail }) => return Err(Refusal::conflict(&kind, detail)),
         Reserved::Unsettled { at } => Some(at),
         Reserved::New => None,
     };
@@ -53,26 +56,35 @@ pub(super) async fn answer(
         Feed::Live(run) if unsettled.is_none_or(|at| began_before(&*run, at)) => run,
         _ if unsettled.is_some() => return Err(Refusal::conflict("not_known", NOT_KNOWN)),
         _ => {
-            node.db.settle_key(server.id, key, None).await?;
-            return Err(Refusal::conflict("not_running", "The server does not run; nobody reads its console."));
+            return Err(refuse(node, server, key, "not_running", NOT_RUNNING.to_owned()).await?);
         }
     };
     match tokio::time::timeout(DEADLINE, run.command(&line, &key)).await {
         Ok(Ok(line)) => {
             // It was typed, whatever the database says of it: the shim, too, recognises a repetition.
-            if line.is_some() {
+            if let Some(line) = line {
                 let _ = node.db.settle_key(server.id, key, line).await;
             }
             Ok(json(StatusCode::OK, &CommandResponse { line }))
         }
-        Ok(Err(RuntimeError::Refused { message, .. })) => {
-            node.db.settle_key(server.id, key, None).await?;
-            Err(Refusal::conflict("not_typed", message))
-        }
+        Ok(Err(RuntimeError::Refused { message, .. })) => Err(refuse(node, server, key, "not_typed", message).await?),
         // Typed or not, nobody knows: the key stays reserved, and who repeats it finds out.
         Ok(Err(error)) => Err(Refusal::unavailable(error.for_owner())),
         Err(_) => Err(Refusal::unavailable("The server's keeper did not answer within 5 s.")),
     }
+}
+
+/// A refusal, which is kept under the key before it is told. An error when it cannot be kept, and then is not told.
+async fn refuse(
+    node: &Node,
+    server: &Server,
+    key: String,
+    kind: &'static str,
+    detail: String,
+) -> Result<Refusal, Refusal> {
+    let refusal = KeptRefusal { kind: kind.to_owned(), detail: detail.clone() };
+    node.db.refuse_key(server.id, key, refusal, node.clock.now()).await?;
+    Ok(Refusal::conflict(kind, detail))
 }
 
 /// Whether a run had begun when the key was reserved.

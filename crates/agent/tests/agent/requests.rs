@@ -66,10 +66,7 @@ async fn a_command_is_typed_once_however_often_it_is_sent() {
     let home = Home::new();
     let agent = home.agent().await;
     let mut desired = server(&[]);
-    agent.apply(&desired).await;
     let command = CommandRequest { v: 1, line: "once".to_owned(), key: "k1".to_owned() };
-    let (status, content) = agent.post(&path::command(desired.server), &command).await;
-    assert_eq!(status, StatusCode::CONFLICT, "{content}");
     agent.power(&mut desired, PowerAction::Start).await;
     agent.wait_for_state(desired.server, "running").await;
     let first = agent.post(&path::command(desired.server), &command).await;
@@ -168,4 +165,29 @@ async fn a_taken_port_is_named_with_its_owner() {
     let response: PortCheckResponse = serde_json::from_str(&content).unwrap();
     assert_eq!(response.taken[0].endpoint, endpoint);
     assert!(response.taken[0].reason.contains("in use by"), "{}", response.taken[0].reason);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_was_refused_is_not_typed_later() {
+    let home = Home::new();
+    let agent = home.agent().await;
+    let mut desired = server(&[]);
+    assert_eq!(agent.apply(&desired).await, ApplyOutcome::Applied);
+    let request = |key: &str| CommandRequest { v: 1, line: "too early".to_owned(), key: key.to_owned() };
+    agent.wait_for_state(desired.server, "stopped").await;
+    let refused = agent.post(&path::command(desired.server), &request("first")).await;
+    assert_eq!(refused.0, StatusCode::CONFLICT, "{}", refused.1);
+    assert!(refused.1.contains("not_running"), "{}", refused.1);
+    agent.power(&mut desired, PowerAction::Start).await;
+    agent.wait_for_state(desired.server, "running").await;
+    // An earlier try under the same key, say, that was on its way.
+    assert_eq!(agent.post(&path::command(desired.server), &request("first")).await, refused);
+    agent.agent.close().await;
+    let agent = home.agent().await;
+    agent.wait_for_state(desired.server, "running").await;
+    assert_eq!(agent.post(&path::command(desired.server), &request("first")).await, refused, "also by the next agent");
+    let (status, content) = agent.post(&path::command(desired.server), &request("second")).await;
+    assert_eq!(status, StatusCode::OK, "{content}");
+    agent.power(&mut desired, PowerAction::Stop).await;
+    agent.wait_for_state(desired.server, "stopped").await;
 }
