@@ -46,6 +46,8 @@ use crate::{
 
 /// How long requests that were accepted may take to finish when this process ends.
 const FINISH: Duration = Duration::from_secs(5);
+/// How long the goodbye to the nodes may take then. With [`FINISH`] it is shorter than the supervisor's patience.
+const UNLINK: Duration = Duration::from_secs(3);
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 /// How long the reading of the store may take before that is worth a word.
@@ -118,12 +120,12 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
         panel: PANEL,
         metrics: install_metrics().context("the metrics of this process cannot be set up")?,
     });
-    let ending = CancellationToken::new();
-    let http = tokio::spawn(accept(into_tokio(http)?, app, ending.clone()));
+    let (ending, unlinking) = (CancellationToken::new(), CancellationToken::new());
+    let mut http = tokio::spawn(accept(into_tokio(http)?, app, ending.clone()));
     let link = into_tokio(link)?;
     let links = tokio::spawn({
-        let ending = ending.clone();
-        async move { acceptor.serve(link, ending).await }
+        let unlinking = unlinking.clone();
+        async move { acceptor.serve(link, unlinking).await }
     });
     let telling = Arc::clone(&plane);
     tokio::spawn(async move {
@@ -139,9 +141,13 @@ async fn serve(data_dir: &DataDir, config: &Config, mut inherited: Inherited) ->
     }
     drain.send_replace(true);
     ending.cancel();
-    let finished = tokio::time::timeout(FINISH, async { tokio::join!(http, links) }).await;
-    if finished.is_err() {
+    // Who is still being answered may need a node: the links end after the last answer.
+    if tokio::time::timeout(FINISH, &mut http).await.is_err() {
         tracing::warn!("requests that were still being answered were cut off at the end");
+    }
+    unlinking.cancel();
+    if tokio::time::timeout(UNLINK, links).await.is_err() {
+        tracing::warn!("links were cut off at the end");
     }
     Ok(())
 }
