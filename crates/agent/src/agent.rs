@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cgroup::{Group, Hierarchies},
-    db::{Db, StoredDesired, StoredServer},
+    db::{Db, DbWorker, StoredDesired, StoredServer},
     error::AgentError,
     events::Hub,
     facts::{self, Machine},
@@ -37,7 +37,7 @@ use crate::{
     plan::Note,
     query::{self, Census},
     renewal,
-    runtime::{ProcessRuntime, ProcessRuntimeConfig, Recovered, RunPlace},
+    runtime::{ProcessRuntime, ProcessRuntimeConfig, Recovered, RunPlace, Runtime},
     server, users,
 };
 
@@ -121,12 +121,8 @@ impl Agent {
     /// Opens the records, takes up what runs, and begins to start what should. The servers are looked after from now
     /// on, whether or not [`Agent::serve`] is called.
     pub async fn start(config: AgentConfig, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<Self, AgentError> {
-        let own_users = config.own_users.unwrap_or_else(|| rustix::process::geteuid().is_root());
-        let prepared = {
-            let (config, ids) = (config.clone(), Arc::clone(&ids));
-            tokio::task::spawn_blocking(move || prepare(&config, own_users, ids.as_ref()))
-        };
-        let (home, db, groups, machine) = prepared.await.map_err(|_| AgentError::Interrupted)??;
+        let Prepared { home, db, worker, groups, machine } = prepare(&config, &ids).await?;
+        worker.on_thread()?;
         let groups = Arc::new(groups);
         let runtime = ProcessRuntime::new(
             ProcessRuntimeConfig {
@@ -137,13 +133,31 @@ impl Agent {
             Arc::clone(&clock),
             Arc::clone(&ids),
         );
+        Self::begin(config, Parts { clock, ids, home, db, groups, machine, runtime: Arc::new(runtime) }).await
+    }
+
+    /// The same on a simulated machine: `runtime` has its processes, and `work` puts the database's worker to work.
+    pub async fn start_simulated(
+        config: AgentConfig,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        runtime: Arc<dyn Runtime>,
+        work: impl FnOnce(DbWorker),
+    ) -> Result<Self, AgentError> {
+        let Prepared { home, db, worker, groups, machine } = prepare(&config, &ids).await?;
+        work(worker);
+        Self::begin(config, Parts { clock, ids, home, db, groups: Arc::new(groups), machine, runtime }).await
+    }
+
+    async fn begin(config: AgentConfig, parts: Parts) -> Result<Self, AgentError> {
+        let Parts { clock, ids, home, db, groups, machine, runtime } = parts;
         let started_at = clock.now();
         let node = Arc::new(Node {
             clock,
             ids,
             db,
             layout: home.layout.clone(),
-            runtime: Arc::new(runtime),
+            runtime,
             groups,
             hub: Hub::new(),
             journal_end: watch::Sender::new(0),
@@ -151,7 +165,7 @@ impl Agent {
             installs: Arc::new(Semaphore::new(config.installs_at_once.max(1))),
             packages: Arc::new(Mutex::new(())),
             boot: config.boot.clone().unwrap_or_else(facts::boot_id),
-            own_users,
+            own_users: own_users(&config),
             version: config.version.clone(),
             machine,
             started_at,
@@ -219,18 +233,47 @@ impl Drop for Agent {
     }
 }
 
-type Prepared = (Home, Db, Hierarchies, Machine);
+/// What must be there before anything else.
+struct Prepared {
+    home: Home,
+    db: Db,
+    worker: DbWorker,
+    groups: Hierarchies,
+    machine: Machine,
+}
 
-/// What must be there before anything else. Blocks.
-fn prepare(config: &AgentConfig, own_users: bool, ids: &dyn IdSource) -> Result<Prepared, AgentError> {
+/// What an agent is made of.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    home: Home,
+    db: Db,
+    groups: Arc<Hierarchies>,
+    machine: Machine,
+    runtime: Arc<dyn Runtime>,
+}
+
+fn own_users(config: &AgentConfig) -> bool {
+    config.own_users.unwrap_or_else(|| rustix::process::geteuid().is_root())
+}
+
+async fn prepare(config: &AgentConfig, ids: &Arc<dyn IdSource>) -> Result<Prepared, AgentError> {
+    let (config, ids) = (config.clone(), Arc::clone(ids));
+    let prepared = tokio::task::spawn_blocking(move || look_around(&config, ids.as_ref()));
+    prepared.await.map_err(|_| AgentError::Interrupted)?
+}
+
+/// Blocks.
+fn look_around(config: &AgentConfig, ids: &dyn IdSource) -> Result<Prepared, AgentError> {
+    let own_users = own_users(config);
     let home = Home::open(&config.data_dir, own_users, &config.elsewhere, ids)?;
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let db = Db::open(&home.layout.database(), users::first(ids, &map))?;
+    let (db, worker) = Db::open(&home.layout.database(), users::first(ids, &map))?;
     let groups = if config.limits { Hierarchies::detect() } else { Hierarchies::none() };
     let mut machine = Machine::read(&groups, own_users);
     machine.warnings.extend(home.warning.clone());
     install::remove_stale_policy();
-    Ok((home, db, groups, machine))
+    Ok(Prepared { home, db, worker, groups, machine })
 }
 
 /// Takes up every server of the records: first what runs, then, in turn, what should.

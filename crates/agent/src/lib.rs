@@ -33,6 +33,8 @@ mod stats;
 mod users;
 
 pub use agent::{Agent, AgentConfig};
+pub use db::DbWorker;
 pub use error::AgentError;
 pub use handler::Endpoints;
 pub use home::{ELSEWHERE, ServersPlace, closed_directory, survey};
+pub use runtime::{ConsoleFrom, Recovered, RunEnd, RunOrder, RunPlace, RunState, Running, Runtime, RuntimeError};

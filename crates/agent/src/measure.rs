@@ -9,7 +9,10 @@ use nodepanel_types::{
     component::Component,
     wire::{Endpoint, NodeFrame, Protocol},
 };
-use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{self, MissedTickBehavior},
+};
 
 use crate::{
     cgroup::Group,
@@ -97,10 +100,10 @@ fn report(node: &Node, components: &watch::Sender<Vec<Component>>) {
 pub async fn disks(node: Arc<Node>) {
     let closing = node.closing.clone();
     loop {
-        let begun = Instant::now();
+        let begun = time::Instant::now();
         for server in node.all() {
             let files = server.layout.files();
-            let walk = Instant::now();
+            let walk = time::Instant::now();
             let Ok(size) = tokio::task::spawn_blocking(move || directory_size(&files)).await else { return };
             server.set_disk_bytes(size);
             let rest = (walk.elapsed() * DISK_SHARE).max(Duration::from_millis(20));

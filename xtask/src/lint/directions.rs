@@ -37,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only tests use: they may use everything, and nothing that is shipped may use them.
-const FOR_TESTS: [&str; 2] = ["nodepanel-testkit", "nodepanel-tests"];
+const FOR_TESTS: [&str; 3] = ["nodepanel-simulation", "nodepanel-testkit", "nodepanel-tests"];
 /// Programs for developers: they use nothing of ours.
 const TOOLS: [&str; 1] = ["xtask"];
 

@@ -18,7 +18,7 @@ pub use error::DbError;
 pub use journal::Noted;
 pub use keys::{KeptRefusal, Reserved};
 pub use servers::{StoredDesired, StoredServer};
-pub use thread::Db;
+pub use thread::{Db, DbWorker};
 
 #[cfg(test)]
 mod tests;

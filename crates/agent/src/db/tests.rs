@@ -9,7 +9,7 @@ use std::{
 use nodepanel_types::{ServerId, Timestamp, limits::STATS_HISTORY_MINUTES, wire::ActivityKind};
 use uuid::Uuid;
 
-use super::{Db, DbError, Noted};
+use super::{Db, DbError, DbWorker, Noted};
 use crate::{plan::Note, stats::Packed};
 
 fn server() -> ServerId {
@@ -22,6 +22,12 @@ fn noted(n: i64) -> Noted {
         at: Timestamp::from_millis(n),
         note: Note { kind: ActivityKind::Crash, text, took_ms: None, automatic: true },
     }
+}
+
+fn working(opened: Result<(Db, DbWorker), DbError>) -> Db {
+    let (db, worker) = opened.unwrap();
+    worker.on_thread().unwrap();
+    db
 }
 
 /// Writes minutes of statistics until there is no room for more; returns their number.
@@ -40,7 +46,7 @@ async fn fill(db: &Db) -> u64 {
 #[tokio::test]
 async fn statistics_give_way_to_what_happened() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open_bounded(&dir.path().join("agent.db"), 1_000, 48).unwrap();
+    let db = working(Db::open_bounded(&dir.path().join("agent.db"), 1_000, 48));
     let minutes = fill(&db).await;
     assert!(minutes > 100, "{minutes}");
     assert!(db.trouble().is_some_and(|trouble| trouble.contains("is full")), "{:?}", db.trouble());
@@ -58,7 +64,7 @@ async fn statistics_give_way_to_what_happened() {
 #[tokio::test]
 async fn without_anything_to_give_way_a_full_disk_is_told_and_the_rest_is_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open_bounded(&dir.path().join("agent.db"), 1_000, 24).unwrap();
+    let db = working(Db::open_bounded(&dir.path().join("agent.db"), 1_000, 24));
     let mut written = 0;
     while db.note(vec![noted(written + 1)]).await.is_ok() {
         written += 1;
@@ -74,7 +80,7 @@ async fn without_anything_to_give_way_a_full_disk_is_told_and_the_rest_is_whole(
 async fn statistics_are_forgotten_by_their_number_whatever_the_clock_says() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.db");
-    let db = Db::open(&path, 1_000).unwrap();
+    let db = working(Db::open(&path, 1_000));
     let sample = Packed::from_bytes(&[0; Packed::BYTES]).unwrap();
     let save = async |minute| db.save_minutes(minute, vec![(server(), sample)]).await.unwrap();
     let kept = async |range| db.minutes(server(), range).await.unwrap();
@@ -132,7 +138,7 @@ impl Drop for FailingDisk {
 async fn what_a_failed_sync_refused_is_there_once_when_it_is_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.db");
-    let db = Db::open(&path, 1_000).unwrap();
+    let db = working(Db::open(&path, 1_000));
     let told = async |db: &Db| -> Vec<i64> {
         db.activity_after(0, 100).await.unwrap().iter().map(|entry| entry.at.as_millis()).collect()
     };
@@ -152,5 +158,5 @@ async fn what_a_failed_sync_refused_is_there_once_when_it_is_written_again() {
     assert_eq!(db.trouble(), None);
     assert_eq!(told(&db).await, [1, 2]);
     drop(db);
-    assert_eq!(told(&Db::open(&path, 1_000).unwrap()).await, [1, 2], "and so it is on the disk");
+    assert_eq!(told(&working(Db::open(&path, 1_000))).await, [1, 2], "and so it is on the disk");
 }

@@ -1,4 +1,4 @@
-//! The thread that owns the connection, and the handle that others use.
+//! Who owns the connection and does the work, and the handle that others use.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,6 +16,13 @@ const QUEUE: usize = 256;
 const TRIES: Duration = Duration::from_secs(1);
 
 type Work = Box<dyn FnOnce(&mut Desk) + Send>;
+
+/// Does the work of one database, one piece after the other, each on the disk when it is done; ends when the last handle
+/// is gone. Dropped before, what still waits is told that the database is closed.
+pub struct DbWorker {
+    desk: Desk,
+    work: mpsc::Receiver<Work>,
+}
 
 /// A handle to the database; cheap to clone. The database is closed when the last one is gone.
 #[derive(Debug, Clone)]
@@ -53,25 +60,18 @@ enum Full {
 
 impl Db {
     /// Opens the database at `path`, or creates one whose first server gets the user `first_uid`. Blocks for as long as
-    /// that takes.
-    pub fn open(path: &Path, first_uid: u32) -> Result<Self, DbError> {
+    /// that takes. Nothing is done with it before its worker is put to work.
+    pub fn open(path: &Path, first_uid: u32) -> Result<(Self, DbWorker), DbError> {
         Self::open_bounded(path, first_uid, schema::PAGES)
     }
 
     /// The same, with at most `pages` pages of 4 KiB.
-    pub(super) fn open_bounded(path: &Path, first_uid: u32, pages: u32) -> Result<Self, DbError> {
+    pub(super) fn open_bounded(path: &Path, first_uid: u32, pages: u32) -> Result<(Self, DbWorker), DbError> {
         let connection = Some(schema::open(path, first_uid, pages)?);
-        let mut desk = Desk { path: path.to_owned(), first_uid, pages, connection, log: Log::Sound };
-        let (sender, mut receiver) = mpsc::channel::<Work>(QUEUE);
-        std::thread::Builder::new()
-            .name("agent-db".to_owned())
-            .spawn(move || {
-                while let Some(work) = receiver.blocking_recv() {
-                    work(&mut desk);
-                }
-            })
-            .map_err(|source| DbError::NoThread { source })?;
-        Ok(Self { work: sender, trouble: watch::Sender::new(None) })
+        let desk = Desk { path: path.to_owned(), first_uid, pages, connection, log: Log::Sound };
+        let (sender, receiver) = mpsc::channel::<Work>(QUEUE);
+        let worker = DbWorker { desk, work: receiver };
+        Ok((Self { work: sender, trouble: watch::Sender::new(None) }, worker))
     }
 
     /// What is wrong with the database at present, in words; `None` while it can be written.
@@ -164,6 +164,28 @@ impl Db {
             *trouble = now;
             changed
         });
+    }
+}
+
+impl DbWorker {
+    /// Works on a thread of its own, so that nobody but who asks waits for the disk.
+    pub fn on_thread(mut self) -> Result<(), DbError> {
+        let work = move || {
+            while let Some(work) = self.work.blocking_recv() {
+                work(&mut self.desk);
+            }
+        };
+        let thread = std::thread::Builder::new().name("agent-db".to_owned()).spawn(work);
+        thread.map(drop).map_err(|source| DbError::NoThread { source })
+    }
+
+    /// Works where it is awaited, which blocks whoever runs there; each piece of work is begun when `latency` is over.
+    /// For simulated time, which does not wait for other threads.
+    pub async fn in_place<L: Future<Output = ()>>(mut self, latency: impl Fn() -> L) {
+        while let Some(work) = self.work.recv().await {
+            latency().await;
+            work(&mut self.desk);
+        }
     }
 }
 

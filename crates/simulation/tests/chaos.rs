@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use nodepanel_store::Fault;
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{rights, user, world::World};
+use crate::{process::Keeper, rights, user, world::World};
 
 /// How long things go wrong.
 const UNREST: Duration = Duration::from_secs(12);
-/// How long after it everything has to be as it should.
-const REST: Duration = Duration::from_secs(10);
+/// How long after it everything may have to settle, unless servers wait for longer after crashes.
+const REST: Duration = Duration::from_secs(8);
 const USERS: usize = 4;
 
 /// Lets users act while everything fails, and then lets everything settle.
@@ -28,6 +28,8 @@ pub async fn reign(world: &Arc<World>) {
     }
     for machine in 0..world.machines.len() {
         trouble.spawn(agents_fail(Arc::clone(world), machine, end));
+        trouble.spawn(keepers_fail(Arc::clone(world), machine, end));
+        trouble.spawn(clocks_fail(Arc::clone(world), machine, end));
     }
     trouble.spawn(store_fails(Arc::clone(world), end));
     while let Some(ended) = trouble.join_next().await {
@@ -74,12 +76,49 @@ async fn links_fail(world: Arc<World>, index: usize, end: Instant) {
 }
 
 async fn agents_fail(world: Arc<World>, index: usize, end: Instant) {
+    let machine = &world.machines[index];
     while Instant::now() < end {
         world.chance.pause(500, 10_000).await;
-        world.teller.tell("agents killed", index);
-        world.machines[index].set_down(true);
+        if world.chance.once_in(8) {
+            world.teller.tell("machines rebooted", index);
+            machine.reboot();
+        } else {
+            world.teller.tell("agents killed", index);
+            machine.kill_agent();
+        }
         world.chance.pause(50, 3_000).await;
-        world.machines[index].set_down(false);
+        machine.start_agent();
+    }
+}
+
+async fn keepers_fail(world: Arc<World>, index: usize, end: Instant) {
+    while Instant::now() < end {
+        world.chance.pause(500, 8_000).await;
+        let living = world.machines[index].processes.living();
+        if living.is_empty() {
+            continue;
+        }
+        let game = world.chance.of(&living);
+        let name = format!("of {} (process {})", game.server, game.pid);
+        if world.chance.once_in(3) {
+            world.teller.tell("keepers killed", name);
+            game.keeper.send_replace(Keeper::Gone);
+        } else {
+            world.teller.tell("keepers hung", name);
+            game.set_keeper(Keeper::Awake, Keeper::Hung);
+            world.chance.pause(50, 7_000).await;
+            game.set_keeper(Keeper::Hung, Keeper::Awake);
+        }
+    }
+}
+
+async fn clocks_fail(world: Arc<World>, index: usize, end: Instant) {
+    while Instant::now() < end {
+        world.chance.pause(1_000, 20_000).await;
+        let hour = 3_600_000;
+        let by = i64::try_from(world.chance.below(2 * hour)).unwrap() - i64::try_from(hour).unwrap();
+        world.teller.tell("clocks set", format_args!("{index} by {by} ms"));
+        world.machines[index].clock.set(by);
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use nodepanel_control::{NodeError, NodeStream, Nodes, Presence};
-use nodepanel_types::{NodeId, Timestamp, wire::NodeFrame};
+use nodepanel_types::{NodeId, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 use crate::{chance::Chance, life::Life, machine::Machine, story::Teller};
@@ -104,7 +105,7 @@ impl Nodes for Links {
             if self.is_cut(node) || self.loses() {
                 std::future::pending::<()>().await;
             }
-            let answer = machine.answer(path, body.as_ref());
+            let answer = machine.answer(path, body).await;
             self.life.pass().await;
             self.chance.pause(0, 10).await;
             if self.is_cut(node) || self.loses() {
@@ -123,35 +124,33 @@ impl Nodes for Links {
 
     async fn stream(&self, node: NodeId, path: &str) -> Result<NodeStream, NodeError> {
         self.life.pass().await;
-        let machine = Arc::clone(self.machine(node)?);
-        if path != nodepanel_types::wire::path::EVENTS || self.is_cut(node) {
+        let machine = self.machine(node)?;
+        if self.is_cut(node) {
             return Err(NodeError::Unreachable("there is no link".to_owned()));
         }
-        let (first, later) = machine.listen().ok_or_else(|| NodeError::Broken("the agent is dead".to_owned()))?;
-        let (life, chance, cuts) = (self.life.clone(), self.chance.clone(), self.cuts.clone());
-        let later = stream::unfold((machine, later, cuts), |(machine, mut later, mut cuts)| async move {
-            loop {
-                let broken = machine.is_down() || cuts.borrow_and_update().get(&machine.id).copied().unwrap_or(false);
-                if broken {
-                    return None;
-                }
-                match tokio::time::timeout(Duration::from_millis(200), later.recv()).await {
-                    Err(_) => {}
-                    Ok(Err(_)) => return None,
-                    Ok(Ok(frame)) => return Some((frame, (machine, later, cuts))),
-                }
-            }
+        let opened = machine.stream(path).await;
+        let (body, agent) = opened.ok_or_else(|| NodeError::Broken("the agent is dead".to_owned()))?;
+        let state = (body.into_data_stream(), agent, self.cuts.clone());
+        let chunks = stream::unfold(state, move |(mut chunks, agent, mut cuts)| async move {
+            let cut = cuts.wait_for(|cuts| cuts.get(&node).copied().unwrap_or(false));
+            let chunk = tokio::select! {
+                biased;
+                () = agent.end() => None,
+                _ = cut => None,
+                chunk = chunks.next() => chunk,
+            };
+            chunk.map(|chunk| (chunk, (chunks, agent, cuts)))
         });
-        let frames = stream::iter(first).chain(later).then(move |frame: NodeFrame| {
+        let (life, chance) = (self.life.clone(), self.chance.clone());
+        let chunks = chunks.then(move |chunk| {
             let (life, chance) = (life.clone(), chance.clone());
             async move {
                 chance.pause(0, 10).await;
                 life.pass().await;
-                let json = serde_json::to_string(&frame).unwrap();
-                Ok(Bytes::from(json + "\n"))
+                chunk.map_err(|error| NodeError::Broken(error.to_string()))
             }
         });
-        Ok(Box::pin(frames))
+        Ok(Box::pin(chunks))
     }
 
     fn presence(&self, node: NodeId) -> Presence {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use nodepanel_control::{Context, ControlError, IdempotencyKey};
 use nodepanel_types::{
     ServerId,
-    api::{CreateServer, ServerView, UpdateServer},
+    api::{Command, CreateServer, ServerView, UpdateServer},
     clock::IdSource as _,
     problem::ProblemCode,
     state::PowerAction,
@@ -27,13 +27,15 @@ pub enum Wish {
     Power(ServerId, PowerAction),
     Rename(ServerId),
     Delete(ServerId),
+    /// A line for its console, which is written down nowhere but there.
+    Type(ServerId),
 }
 
 impl Wish {
     fn server(&self) -> Option<ServerId> {
         match self {
             Self::Create => None,
-            Self::Power(id, _) | Self::Rename(id) | Self::Delete(id) => Some(*id),
+            Self::Power(id, _) | Self::Rename(id) | Self::Delete(id) | Self::Type(id) => Some(*id),
         }
     }
 }
@@ -43,6 +45,8 @@ impl Wish {
 pub enum Told {
     /// It is done.
     Done { server: ServerId, generation: u64 },
+    /// The line was typed.
+    Typed,
     /// It is not done, nor will it be, although an earlier try may still be on its way.
     Refused(ProblemCode),
     /// Nobody answered.
@@ -60,6 +64,7 @@ pub struct Deed {
 /// What one try comes to.
 enum Try {
     Answered(Box<ServerView>),
+    Typed,
     Refused(ProblemCode),
     Again,
 }
@@ -84,6 +89,7 @@ pub async fn act(world: Arc<World>, until: tokio::time::Instant) {
                     world.known.lock().unwrap().push(*server);
                 }
             }
+            Told::Typed => world.teller.tell("typed", format_args!("{wish:?} as {key}")),
             Told::Refused(code) => world.teller.tell("refused", format_args!("{wish:?}: {}", code.as_str())),
             Told::Nothing => world.teller.tell("unanswered", format_args!("{wish:?} as {key}")),
         }
@@ -101,7 +107,7 @@ fn choose(world: &World) -> Wish {
     }
     let place = world.chance.below(known.len());
     let server = known[place];
-    match world.chance.below(20) {
+    match world.chance.below(24) {
         0 => {
             known.remove(place);
             Wish::Delete(server)
@@ -110,7 +116,8 @@ fn choose(world: &World) -> Wish {
         4..=11 => Wish::Power(server, PowerAction::Start),
         12..=14 => Wish::Power(server, PowerAction::Restart),
         15..=17 => Wish::Power(server, PowerAction::Stop),
-        _ => Wish::Power(server, PowerAction::Kill),
+        18..=19 => Wish::Power(server, PowerAction::Kill),
+        _ => Wish::Type(server),
     }
 }
 
@@ -128,6 +135,7 @@ async fn ask(world: &Arc<World>, wish: &Wish, key: &str) -> Told {
         let Some(plane) = world.plane(world.chance.below(world.planes())) else { continue };
         match send(world, &plane, &context, wish).await {
             Try::Answered(view) => return Told::Done { server: view.id, generation: view.generation },
+            Try::Typed => return Told::Typed,
             Try::Refused(code) => return Told::Refused(code),
             Try::Again => {}
         }
@@ -155,14 +163,21 @@ async fn send(world: &Arc<World>, plane: &Arc<Plane>, context: &Context, wish: &
     match outcome {
         Err(_) => Try::Again,
         Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
-        Ok(Ok(Ok(view))) => Try::Answered(Box::new(view)),
+        Ok(Ok(Ok(Some(view)))) => Try::Answered(Box::new(view)),
+        Ok(Ok(Ok(None))) => Try::Typed,
         Ok(Ok(Err(error))) => judge(world, wish, &error),
     }
 }
 
-async fn carry_out(world: &World, plane: &Plane, context: &Context, wish: &Wish) -> Result<ServerView, ControlError> {
+/// The server's view after it; none when a line was typed.
+async fn carry_out(
+    world: &World,
+    plane: &Plane,
+    context: &Context,
+    wish: &Wish,
+) -> Result<Option<ServerView>, ControlError> {
     let control = &plane.control;
-    match wish {
+    let view = match wish {
         Wish::Create => {
             let variables = BTreeMap::from([("COMMAND".to_owned(), "true".to_owned())]);
             let body = CreateServer {
@@ -184,7 +199,12 @@ async fn carry_out(world: &World, plane: &Plane, context: &Context, wish: &Wish)
             control.update_server(context, *id, UpdateServer { name, ..UpdateServer::default() }).await
         }
         Wish::Delete(id) => control.delete_server(context, *id).await,
-    }
+        Wish::Type(id) => {
+            let line = Command { line: "say hello".to_owned() };
+            return control.command(context, *id, line).await.map(|_| None);
+        }
+    };
+    view.map(Some)
 }
 
 /// "I cannot ask" is never answered as "you may not".
@@ -195,6 +215,8 @@ fn judge(world: &World, wish: &Wish, error: &ControlError) -> Try {
             assert_ne!(code, ProblemCode::Internal, "{wish:?}: {error}");
             Try::Again
         }
+        // The node's own word: nobody reads what is typed, or it is not known whether somebody did.
+        ProblemCode::NodeRefused if matches!(wish, Wish::Type(_)) => Try::Refused(code),
         ProblemCode::Changed | ProblemCode::StateForbids => Try::Refused(code),
         ProblemCode::NotFound => {
             let deeds = world.deeds.lock().unwrap();

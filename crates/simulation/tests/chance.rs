@@ -1,7 +1,10 @@
 //! Where every decision of a simulation comes from: one seed.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -68,15 +71,26 @@ impl IdSource for Chance {
     }
 }
 
-/// A clock that goes with simulated time, and is wrong by a fixed amount.
+/// A clock that goes with simulated time, and is wrong until it is set, and then wrong in another way.
 pub struct SkewedClock {
-    pub begun: Instant,
-    pub skew_ms: i64,
+    begun: Instant,
+    skew_ms: AtomicI64,
+}
+
+impl SkewedClock {
+    pub fn new(begun: Instant, skew_ms: i64) -> Arc<Self> {
+        Arc::new(Self { begun, skew_ms: AtomicI64::new(skew_ms) })
+    }
+
+    /// Sets it forward, or back.
+    pub fn set(&self, by_ms: i64) {
+        self.skew_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
 }
 
 impl Clock for SkewedClock {
     fn now(&self) -> Timestamp {
         let passed = i64::try_from(self.begun.elapsed().as_millis()).unwrap();
-        Timestamp::from_millis(1_800_000_000_000 + passed + self.skew_ms)
+        Timestamp::from_millis(1_800_000_000_000 + passed + self.skew_ms.load(Ordering::Relaxed))
     }
 }

@@ -1,8 +1,10 @@
-//! Three control planes, two machines and some users in one seeded simulation: crashes, freezes, cut links, lost answers,
-//! a store that is away, and clocks that differ. What NodePanel promises is checked against everything that happened.
+//! Three control planes, two machines with their agents and some users in one seeded simulation: crashes, freezes, cut
+//! links, lost answers, a store that is away, keepers that hang or are killed, machines that lose their power, and clocks
+//! that differ and are set. What NodePanel promises is checked against everything that happened.
 //!
-//! The control planes, the store's contract and the messages are the real ones; time is simulated, so that half a minute
-//! passes in some milliseconds. Machines are twins (`machine`): a real one starts processes.
+//! The control planes, the agents with their databases, the store's contract and the messages are the real ones; time is
+//! simulated, so that half a minute passes in some milliseconds. Only the processes of the games are twins (`process`,
+//! behind the agent's own trait `Runtime`), and the network between the two sides (`links`).
 //!
 //! A failure prints its seed and its story. The seed decides what goes wrong, when, and what users do; which of two tasks
 //! that are ready at the same instant goes first is decided by tokio, so that a seed is now and then to be run more often
@@ -14,13 +16,17 @@
     reason = "a panic is how a test fails; clippy's exemption covers test functions but not the rest of the simulation"
 )]
 
+mod alone;
 mod chance;
 mod chaos;
 mod check;
 mod life;
 mod links;
 mod machine;
+mod process;
+mod reader;
 mod rights;
+mod runtime;
 mod story;
 mod user;
 mod way;
@@ -90,15 +96,23 @@ fn part(part: u64) {
 }
 
 /// What every run of many seeds must have come to.
-const TROUBLE: [&str; 15] = [
+const TROUBLE: [&str; 24] = [
     "acknowledged",
     "agents killed",
     "answers lost",
     "applied late",
     "deleted",
     "forbidden",
+    "clocks set",
     "games crashed",
+    "games ended",
+    "games started",
+    "games taken up",
+    "keepers hung",
+    "keepers killed",
+    "keepers not started",
     "links cut",
+    "machines rebooted",
     "planes crashed",
     "planes froze",
     "read late",
@@ -106,6 +120,7 @@ const TROUBLE: [&str; 15] = [
     "repeated",
     "rights changed",
     "store away",
+    "typed",
 ];
 
 fn simulate(prepared: &Prepared, seed: u64, teller: Teller) {
@@ -113,6 +128,7 @@ fn simulate(prepared: &Prepared, seed: u64, teller: Teller) {
         let world = World::new(prepared, seed, teller).await;
         chaos::reign(&world).await;
         check::everything(&world).await;
+        alone::everything(&world).await;
     });
 }
 

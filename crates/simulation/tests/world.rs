@@ -28,6 +28,7 @@ use crate::{
     life::Life,
     links::Links,
     machine::Machine,
+    reader::{self, Heard},
     story::Teller,
     user::Deed,
     way::Way,
@@ -74,7 +75,7 @@ fn master() -> MasterKey {
 impl Prepared {
     pub async fn new() -> Self {
         let chance = Chance::new(0);
-        let clock = Arc::new(SkewedClock { begun: Instant::now(), skew_ms: 0 });
+        let clock = SkewedClock::new(Instant::now(), 0);
         let store: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let ids = Arc::new(chance.clone());
         let installation = Installation::open(&store, &master(), clock.clone(), ids.clone()).await.unwrap();
@@ -107,7 +108,9 @@ impl Prepared {
         let mut nodes = Vec::new();
         for name in ["one", "two"] {
             let node = control.create_node(&host, CreateNode { name: name.to_owned() }).await.unwrap().id;
-            let ports = CreateAllocations { address: "127.0.0.1".to_owned(), ports: "26000-26019".to_owned() };
+            // An address that is looked at by nobody else: whether a port is free is found out by taking it.
+            let address = own_address(nodes.len());
+            let ports = CreateAllocations { address, ports: "26000-26019".to_owned() };
             control.add_allocations(&host, node, ports).await.unwrap();
             nodes.push(node);
         }
@@ -118,6 +121,16 @@ impl Prepared {
         let entries = entries.map(|entry| (entry.key, entry.value)).collect();
         Self { entries, authority: installation.authority, nodes, template, administrator, operator, operators_key }
     }
+}
+
+/// An address of this machine that no other process of these tests uses.
+fn own_address(index: usize) -> String {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let index = u8::try_from(index).unwrap();
+    // Process ids have at most 22 bits.
+    let bits = (u32::from(high) << 16 | u32::from(middle) << 8 | u32::from(low)) << 1 | u32::from(index);
+    let [_, high, middle, low] = bits.to_be_bytes();
+    Ipv4Addr::new(127, high.max(1), middle, low).to_string()
 }
 
 /// A control plane between its start and its end.
@@ -137,6 +150,8 @@ pub struct World {
     pub known: Mutex<Vec<ServerId>>,
     /// Whether answers may be lost.
     pub lossy: watch::Sender<bool>,
+    /// What the machines' journals have delivered.
+    pub heard: Vec<Mutex<Heard>>,
     /// Links that are cut, for each control plane.
     pub cuts: Vec<watch::Sender<BTreeMap<NodeId, bool>>>,
     pub template: TemplateId,
@@ -160,8 +175,8 @@ impl World {
             store.commit(part.iter().fold(Transaction::new(), put)).await.unwrap();
         }
         let machine = |id: &NodeId| {
-            let clock = Arc::new(SkewedClock { begun, skew_ms: 0 });
-            Machine::new(*id, clock, chance.clone(), teller.clone())
+            let skew = i64::try_from(chance.below(SKEW_MS)).unwrap();
+            Machine::new(*id, SkewedClock::new(begun, skew), chance.clone(), teller.clone())
         };
         let skew = |_| i64::try_from(chance.below(SKEW_MS)).unwrap();
         let world = Arc::new(Self {
@@ -173,6 +188,7 @@ impl World {
             deeds: Mutex::default(),
             known: Mutex::default(),
             lossy: watch::Sender::new(true),
+            heard: prepared.nodes.iter().map(|_| Mutex::default()).collect(),
             cuts: (0..PLANES).map(|_| watch::Sender::new(BTreeMap::new())).collect(),
             template: prepared.template,
             planes: (0..PLANES).map(|_| Mutex::default()).collect(),
@@ -182,10 +198,18 @@ impl World {
             operators_key: prepared.operators_key.clone(),
             begun,
         });
+        for (index, machine) in world.machines.iter().enumerate() {
+            machine.start_agent();
+            tokio::spawn(reader::read(Arc::clone(&world), index));
+        }
         for index in 0..PLANES {
             world.start_plane(index);
         }
         world
+    }
+
+    pub fn is_lossy(&self) -> bool {
+        *self.lossy.borrow()
     }
 
     pub fn planes(&self) -> usize {
@@ -232,7 +256,7 @@ impl World {
             master: master(),
             authority: Arc::clone(&self.authority),
             link_addresses: Vec::new(),
-            clock: Arc::new(SkewedClock { begun: self.begun, skew_ms: self.skews[index] }),
+            clock: SkewedClock::new(self.begun, self.skews[index]),
             ids: Arc::new(self.chance.clone()),
             instance: WorkerId::from_uuid(self.chance.uuid()),
         }));
