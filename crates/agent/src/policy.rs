@@ -72,6 +72,11 @@ pub fn answer(history: &CrashHistory, policy: &CrashPolicy, exit: &Exit, ran_for
     Verdict { history, delay_ms, reason, follows }
 }
 
+/// The longest that a server waits after its last crash. A deadline that lies further ahead is one of another clock.
+pub fn longest(history: &CrashHistory, policy: &CrashPolicy) -> Millis {
+    delay(policy, history.in_a_row, history.last.as_ref().unwrap_or(&Exit::Unknown))
+}
+
 fn delay(policy: &CrashPolicy, in_a_row: u32, exit: &Exit) -> Millis {
     if *exit == Exit::KeeperLost && in_a_row == 1 {
         // Not the game's fault: its players should not wait for it.
@@ -149,6 +154,16 @@ mod tests {
         assert!(first.reason.contains("at once"), "{}", first.reason);
         let second = answer(&first.history, &POLICY, &Exit::KeeperLost, 10, Timestamp::EPOCH);
         assert_eq!(second.delay_ms, 2_000);
+    }
+
+    #[test]
+    fn no_verdict_waits_longer_than_the_longest_for_it() {
+        let mut history = CrashHistory::default();
+        for exit in [Exit::KeeperLost, CODE_1, CODE_1, CODE_1] {
+            let verdict = answer(&history, &POLICY, &exit, 10, Timestamp::EPOCH);
+            assert_eq!(verdict.delay_ms, longest(&verdict.history, &POLICY));
+            history = verdict.history;
+        }
     }
 
     #[test]

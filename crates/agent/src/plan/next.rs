@@ -10,6 +10,7 @@
 use nodepanel_types::{Millis, Timestamp, state::PowerAction};
 
 use super::{Installing, Process, Progress, View};
+use crate::policy;
 
 /// How long a step (a spawn, an answer to SIGKILL) may take before it is looked at again, in milliseconds.
 pub const STEP_DEADLINE_MS: Millis = 2_000;
@@ -130,9 +131,8 @@ fn absent(view: View<'_>) -> Step {
     if !progress.wants_running() || progress.install.failure().is_some() {
         return look_again(view, LONGEST_WAIT_MS);
     }
-    let longest_delay = view.wanted.crash.max_delay_ms.max(view.wanted.crash.first_delay_ms);
     if let Some(at) = progress.crashes.restart_at
-        && !is_over(at, longest_delay, view.now)
+        && !is_over(at, policy::longest(&progress.crashes, &view.wanted.crash), view.now)
     {
         return Step::Wait { until: at };
     }
@@ -151,4 +151,42 @@ fn is_over(at: Timestamp, longest: Millis, now: Timestamp) -> bool {
 
 fn look_again(view: View<'_>, after: Millis) -> Step {
     Step::Wait { until: view.now.plus(after) }
+}
+
+#[cfg(test)]
+mod tests {
+    use nodepanel_types::state::{Exit, PowerIntent};
+
+    use super::*;
+    use crate::plan::{Process, Wanted};
+
+    #[test]
+    fn a_pause_that_another_clock_set_is_over() {
+        let mut progress = Progress { power_serial: 1, action: PowerAction::Start, ..Progress::default() };
+        let now = Timestamp::from_millis(1_000_000);
+        progress.crashes.in_a_row = 1;
+        progress.crashes.last = Some(Exit::Code { code: 3 });
+        let wanted = Wanted {
+            power: PowerIntent { action: PowerAction::Start, serial: 1 },
+            install_serial: 0,
+            crash: nodepanel_types::state::CrashPolicy::default(),
+            stop_timeout_ms: 1_000,
+        };
+        let mut step = |restart_at| {
+            progress.crashes.restart_at = Some(restart_at);
+            let (process, installing) = (Process::Absent, Installing::No);
+            next(View {
+                wanted: &wanted,
+                progress: &progress,
+                process: &process,
+                installing: &installing,
+                turn_at: None,
+                suspended: false,
+                now,
+            })
+        };
+        assert_eq!(step(now.plus(1_000)), Step::Wait { until: now.plus(1_000) });
+        // The clock was set back by four minutes, and nobody was there to see it.
+        assert_eq!(step(now.plus(240_000)), Step::Start);
+    }
 }
