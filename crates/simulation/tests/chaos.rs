@@ -8,9 +8,9 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{process::Keeper, rights, user, world::World};
 
 /// How long things go wrong.
-const UNREST: Duration = Duration::from_secs(12);
+const UNREST: Duration = Duration::from_secs(9);
 /// How long after it everything may have to settle, unless servers wait for longer after crashes.
-const REST: Duration = Duration::from_secs(8);
+const REST: Duration = Duration::from_secs(4);
 const USERS: usize = 4;
 
 /// Lets users act while everything fails, and then lets everything settle.
