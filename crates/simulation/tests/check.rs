@@ -8,8 +8,8 @@ use std::{
 use nodepanel_store::{Backend as _, Change, Prefix, WatchBatch};
 use nodepanel_types::{
     ServerId,
-    state::{Phase, PowerAction, PowerIntent, ServerState},
-    wire::{ActivityKind, ApplyOutcome},
+    state::{Phase, PowerAction, PowerIntent, ServerState, StopReason},
+    wire::{ActivityKind, ApplyOutcome, ObservedServer},
 };
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -281,6 +281,11 @@ async fn settle(world: &World) -> Past {
     }
 }
 
+/// A server that was killed while it was installed stays as it is until somebody installs it again.
+fn is_cancelled(server: &ObservedServer) -> bool {
+    matches!(server.phase, Phase::Stopped { reason: StopReason::InstallFailed { .. } })
+}
+
 async fn machines_do_what_is_wanted(world: &World, past: &Past) -> Result<(), String> {
     let mut held = BTreeMap::new();
     for machine in &world.machines {
@@ -293,8 +298,8 @@ async fn machines_do_what_is_wanted(world: &World, past: &Past) -> Result<(), St
             if !steady || told != running.contains(&id) {
                 return Err(format!("the agent tells of {id}: {:?}; processes: {running:?}", server.phase));
             }
-            let is = (server.generation, server.power_serial, told);
-            let other = held.insert(id, is);
+            let does = if is_cancelled(server) { None } else { Some(told) };
+            let other = held.insert(id, (server.generation, server.power_serial, does));
             assert_eq!(other, None, "{id} is on two machines");
         }
         let held_here: BTreeSet<ServerId> = servers.iter().map(|server| server.server).collect();
@@ -311,7 +316,10 @@ async fn machines_do_what_is_wanted(world: &World, past: &Past) -> Result<(), St
         }
         let wanted = (record.generation, record.power.serial, record.power.action.wants_running());
         let is = held.remove(&record.id);
-        if is != Some(wanted) {
+        let same = |(generation, serial, does): (u64, u64, Option<bool>)| {
+            (generation, serial, does.unwrap_or(wanted.2)) == wanted
+        };
+        if !is.is_some_and(same) {
             return Err(format!("{} should be {wanted:?} and is {is:?}", record.id));
         }
     }
@@ -320,13 +328,18 @@ async fn machines_do_what_is_wanted(world: &World, past: &Past) -> Result<(), St
 
 /// In the end every API server tells the same, which is what is so.
 async fn api_servers_agree(world: &World, past: &Past) {
+    let mut cancelled = BTreeSet::new();
+    for machine in &world.machines {
+        let servers = machine.snapshot().await.unwrap();
+        cancelled.extend(servers.iter().filter(|server| is_cancelled(server)).map(|server| server.server));
+    }
     for index in 0..world.planes() {
         let plane = world.plane(index).unwrap_or_else(|| panic!("API server {index} has not come back"));
         plane.control.catch_up().await;
         for record in past.servers.values() {
             let view = plane.control.server(&world.context(), record.id).unwrap();
-            let expected =
-                if record.power.action.wants_running() { ServerState::Running } else { ServerState::Stopped };
+            let runs = record.power.action.wants_running() && !cancelled.contains(&record.id);
+            let expected = if runs { ServerState::Running } else { ServerState::Stopped };
             assert_eq!((view.generation, view.state), (record.generation, expected), "{}", view.reason);
         }
         for id in &past.gone {

@@ -200,6 +200,10 @@ impl Machine {
                 let answer: ApplyResponse = serde_json::from_slice(&content).unwrap();
                 let mut sent = machine.sent.lock().unwrap();
                 for (index, applied) in noted.zip(answer.servers) {
+                    if let ApplyOutcome::Stale { held } = applied.outcome {
+                        let teller = &machine.processes.ground.teller;
+                        teller.tell("applied late", format_args!("{}: {held} is held", applied.server));
+                    }
                     sent[index].outcome = Some(applied.outcome);
                 }
             }
