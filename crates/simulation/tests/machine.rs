@@ -234,6 +234,7 @@ impl Machine {
             }
             path::REMOVE => {
                 let Remove { server, .. } = serde_json::from_slice(content).unwrap();
+                self.processes.ground.teller.tell("deleted", server);
                 sent.push(Sent { at, server, wish: Wished::Removal, outcome: None });
             }
             _ => {}
