@@ -209,8 +209,8 @@ impl Runtime for Twin {
 
     async fn start(&self, order: RunOrder) -> Result<Arc<dyn Running>, RuntimeError> {
         self.go(40).await;
-        let chance = &self.processes.ground.chance;
-        if chance.once_in(40) {
+        let Ground { chance, calm, .. } = &self.processes.ground;
+        if chance.once_in(40) && !calm.load(Ordering::Relaxed) {
             self.processes.ground.teller.tell("keepers not started", order.place.server);
             let source = std::io::Error::other("simulated");
             return Err(RuntimeError::Prepare { path: order.place.state_dir, source });
