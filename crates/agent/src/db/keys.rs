@@ -42,6 +42,14 @@ impl Db {
             transaction.execute("DELETE FROM keys WHERE at < ?1", [oldest])?;
             transaction.execute("DELETE FROM refusals WHERE at < ?1", [oldest])?;
             let id = server.to_string();
+            let held = transaction
+                .query_row("SELECT line, at FROM keys WHERE server = ?1 AND key = ?2", params![id, key], |row| {
+                    Ok((row.get::<_, Option<Whole>>(0)?, row.get::<_, i64>(1)?))
+                })
+                .optional()?;
+            if let Some((Some(line), _)) = held {
+                return Ok(Reserved::Typed { line: line.0 });
+            }
             let refused = transaction
                 .query_row(
                     "SELECT kind, detail FROM refusals WHERE server = ?1 AND key = ?2",
@@ -52,22 +60,26 @@ impl Db {
             if let Some(refused) = refused {
                 return Ok(Reserved::Refused(refused));
             }
-            let held = transaction
-                .query_row("SELECT line, at FROM keys WHERE server = ?1 AND key = ?2", params![id, key], |row| {
-                    Ok((row.get::<_, Option<Whole>>(0)?, row.get::<_, i64>(1)?))
-                })
-                .optional()?;
-            Ok(match held {
-                Some((Some(line), _)) => Reserved::Typed { line: line.0 },
-                Some((None, at)) => Reserved::Unsettled { at: Timestamp::from_millis(at) },
-                None => {
-                    transaction.execute(
-                        "INSERT INTO keys (server, key, at) VALUES (?1, ?2, ?3)",
-                        params![id, key, now.as_millis()],
-                    )?;
-                    Reserved::New
-                }
-            })
+            if let Some((_, at)) = held {
+                return Ok(Reserved::Unsettled { at: Timestamp::from_millis(at) });
+            }
+            transaction
+                .execute("INSERT INTO keys (server, key, at) VALUES (?1, ?2, ?3)", params![id, key, now.as_millis()])?;
+            Ok(Reserved::New)
+        })
+        .await
+    }
+
+    /// A run of the server has ended: what came of the keys that were reserved for it and never settled nobody will know,
+    /// and they are refused from now on. The instants of their reservations do not tell which run was meant: clocks are set.
+    pub async fn lose_keys(&self, server: ServerId, refusal: KeptRefusal) -> Result<(), DbError> {
+        self.transact(move |transaction| {
+            transaction.execute(
+                "INSERT OR IGNORE INTO refusals (server, key, kind, detail, at)
+                 SELECT server, key, ?2, ?3, at FROM keys WHERE server = ?1 AND line IS NULL",
+                params![server.to_string(), refusal.kind, refusal.detail],
+            )?;
+            Ok(())
         })
         .await
     }

@@ -9,7 +9,7 @@ use std::{
 use nodepanel_types::{ServerId, Timestamp, limits::STATS_HISTORY_MINUTES, wire::ActivityKind};
 use uuid::Uuid;
 
-use super::{Db, DbError, DbWorker, Noted};
+use super::{Db, DbError, DbWorker, KeptRefusal, Noted, Reserved};
 use crate::{plan::Note, stats::Packed};
 
 fn server() -> ServerId {
@@ -41,6 +41,21 @@ async fn fill(db: &Db) -> u64 {
         }
     }
     0
+}
+
+#[tokio::test]
+async fn a_key_is_lost_with_the_run_that_it_was_reserved_for_whatever_the_clock_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = working(Db::open(&dir.path().join("agent.db"), 1_000));
+    let reserve =
+        async |key: &str, at| db.reserve_key(server(), key.to_owned(), Timestamp::from_millis(at)).await.unwrap();
+    assert_eq!([reserve("open", 5_000).await, reserve("typed", 5_000).await], [Reserved::New, Reserved::New]);
+    db.settle_key(server(), "typed".to_owned(), 7).await.unwrap();
+    assert_eq!(reserve("open", 4_000).await, Reserved::Unsettled { at: Timestamp::from_millis(5_000) });
+    let lost = KeptRefusal { kind: "not_known".to_owned(), detail: "its run has ended".to_owned() };
+    db.lose_keys(server(), lost.clone()).await.unwrap();
+    assert_eq!(reserve("open", 4_000).await, Reserved::Refused(lost));
+    assert_eq!(reserve("typed", 4_000).await, Reserved::Typed { line: 7 });
 }
 
 #[tokio::test]

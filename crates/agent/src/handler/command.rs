@@ -20,7 +20,9 @@ use crate::{
 
 /// How long a keeper may take.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Why a key that was reserved for a run that is over is refused.
+/// Why a key that was reserved for a run that is over is refused, for programs.
+const LOST: &str = "not_known";
+/// The same in words.
 const NOT_KNOWN: &str = "It is not known whether this line was typed: the server ended at the same time. Look at its \
                          console before you type it again.";
 /// Why nothing is typed before it is known what runs.
@@ -54,7 +56,7 @@ pub(super) async fn answer(
         // The keeper of the run for which the key was reserved knows whether its line was typed, and types it once; the
         // keeper of a later run does not.
         Feed::Live(run) if unsettled.is_none_or(|at| began_before(&*run, at)) => run,
-        _ if unsettled.is_some() => return Err(Refusal::conflict("not_known", NOT_KNOWN)),
+        _ if unsettled.is_some() => return Err(Refusal::conflict(LOST, NOT_KNOWN)),
         _ => {
             return Err(refuse(node, server, key, "not_running", NOT_RUNNING.to_owned()).await?);
         }
@@ -72,6 +74,11 @@ pub(super) async fn answer(
         Ok(Err(error)) => Err(Refusal::unavailable(error.for_owner())),
         Err(_) => Err(Refusal::unavailable("The server's keeper did not answer within 5 s.")),
     }
+}
+
+/// The refusal of every key that was reserved for a run that has ended, and whose outcome was never written down.
+pub(crate) fn lost() -> KeptRefusal {
+    KeptRefusal { kind: LOST.to_owned(), detail: NOT_KNOWN.to_owned() }
 }
 
 /// A refusal, which is kept under the key before it is told. An error when it cannot be kept, and then is not told.

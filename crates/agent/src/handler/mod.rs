@@ -16,4 +16,5 @@ mod route;
 mod stats;
 mod validate;
 
+pub(crate) use command::lost;
 pub use route::Endpoints;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     cgroup::Group,
+    handler::lost,
     home::make_passable,
     install,
     node::Node,
@@ -167,6 +168,8 @@ impl Task {
         let end = End { started_at: end.started_at, exit: end.exit, asked: end.asked, killed: end.killed, at: end.at };
         let Accounted { note, follows } = plan::account(&mut self.progress, &self.wanted, &end);
         self.changed([note]);
+        // Before the end is written down: what follows may be the next run, by the next agent.
+        let _ = self.node.db.lose_keys(self.server.id, lost()).await;
         self.save().await;
         self.end = None;
         self.state = None;
