@@ -84,7 +84,7 @@ impl Processes {
 
     /// Everything ends, and nobody takes note.
     pub fn reboot(&self) {
-        for game in self.living() {
+        for game in self.games() {
             game.keeper.send_replace(Keeper::Gone);
             game.meet(Cause::Reboot);
         }
