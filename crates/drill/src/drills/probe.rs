@@ -1,4 +1,5 @@
-//! What several drills look at from outside while something is broken: a write of their own, and what must stay as it is.
+//! What several drills look at from outside while something is broken: a write of their own, and what must stay as it
+//! is.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +13,10 @@ use std::{
 use http::Method;
 use nodepanel_types::{
     NodeId, Timestamp,
-    api::{NodePresence, NodeView},
+    api::{NodePresence, NodeView, Page},
     component::Role,
     problem::{Problem, ProblemCode},
 };
-use serde::Deserialize;
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -136,17 +136,21 @@ pub struct Seen {
     pub faults: Vec<Fault>,
 }
 
-#[derive(Deserialize)]
-struct Nodes {
-    items: Vec<NodeView>,
-}
-
-/// The machine that answers; those that `write` made never do.
+/// The machine that answers; those that `write` made never do, and after some repetitions they fill many pages.
 async fn answering(access: &Access) -> Result<NodeId, DrillError> {
-    let nodes: Nodes = read(access, "/api/v1/nodes?limit=1000").await?;
-    let online = |node: &NodeView| matches!(node.presence, NodePresence::Online { .. });
-    let machine = nodes.items.into_iter().find(online);
-    machine.map(|node| node.id).ok_or_else(|| DrillError::Missing { part: "machine that answers".to_owned() })
+    let mut path = "/api/v1/nodes?limit=1000".to_owned();
+    loop {
+        let page: Page<NodeView> = read(access, &path).await?;
+        let online = |node: &NodeView| matches!(node.presence, NodePresence::Online { .. });
+        if let Some(machine) = page.items.into_iter().find(online) {
+            return Ok(machine.id);
+        }
+        let Some(next) = page.next else {
+            return Err(DrillError::Missing { part: "machine that answers".to_owned() });
+        };
+        // The name of what `write` made last, which stands in a query as it is.
+        path = format!("/api/v1/nodes?limit=1000&after={next}");
+    }
 }
 
 impl Reader {
