@@ -209,7 +209,7 @@ impl Supervisor {
         self.recorder.append(Recovery {
             at: self.clock.now(),
             component: self.own.name.clone(),
-            what: format!("started again; took over {} workers that had gone on", comeback.took_over),
+            what: format!("started again{}", taken_over(comeback.took_over)),
             why: comeback.why,
             took_ms: comeback.took_ms,
             tries: 1,
@@ -279,5 +279,14 @@ fn read_record(run_dir: &RunDir) -> Record {
             }
             Record::empty()
         }
+    }
+}
+
+/// What a supervisor did besides starting, in words.
+fn taken_over(workers: usize) -> String {
+    match workers {
+        0 => String::new(),
+        1 => "; took over 1 worker that had gone on".to_owned(),
+        many => format!("; took over {many} workers that had gone on"),
     }
 }
