@@ -73,8 +73,8 @@ fn targets(node: &Node, census: &Census) -> Vec<Target> {
     node.all().into_iter().filter_map(target).collect()
 }
 
-/// Whether a server with these endpoints has no other traffic worth the name than TCP's, which is all that can be measured
-/// where its group does not count.
+/// Whether a server with these endpoints has no other traffic worth the name than TCP's, which is all that can be
+/// measured where its group does not count.
 fn only_tcp(endpoints: &[Endpoint]) -> bool {
     !endpoints.is_empty() && endpoints.iter().all(|endpoint| endpoint.protocol == Protocol::Tcp)
 }

@@ -4,8 +4,8 @@
 //! at this API server or another, today or after a crash, finds the answer and gets it again; two repetitions at the
 //! same moment meet in the store, and one of them wins. So there is no state in which a key is "in progress".
 //!
-//! A refusal is such an answer, committed without an effect: an earlier try that is still on its way finds it, and cannot
-//! do any more what its caller was told would not be done.
+//! A refusal is such an answer, committed without an effect: an earlier try that is still on its way finds it, and
+//! cannot do any more what its caller was told would not be done.
 
 use nodepanel_store::{CommitError, Expected, Key, StoreError, Transaction};
 use nodepanel_types::{Timestamp, problem::Problem};
@@ -132,8 +132,8 @@ impl ControlPlane {
                 match self.replay(context).await {
                     Ok(Some(answer)) => Ok(Some(answer)),
                     Err(kept @ ControlError::Kept(_)) => Err(kept),
-                    // That it is not there says nothing: it may still be on its way to the disk, or stand in a log that a
-                    // failed sync left and the next start finds whole.
+                    // That it is not there says nothing: it may still be on its way to the disk, or stand in a log that
+                    // a failed sync left and the next start finds whole.
                     Ok(None) | Err(_) => Err(ControlError::Store(error)),
                 }
             }

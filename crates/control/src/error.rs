@@ -134,8 +134,8 @@ impl ControlError {
         }
     }
 
-    /// Whether this says for good that a write was not done and will not be. Everything else is about this moment, about the
-    /// way to a store or a node, or about who asks, and a repetition may come to something else.
+    /// Whether this says for good that a write was not done and will not be. Everything else is about this moment,
+    /// about the way to a store or a node, or about who asks, and a repetition may come to something else.
     pub const fn is_verdict(&self) -> bool {
         match self {
             Self::Invalid(_)
@@ -165,7 +165,8 @@ impl ControlError {
         }
     }
 
-    /// Others changed the same thing again and again at this very moment. No verdict: whoever repeats this is not refused.
+    /// Others changed the same thing again and again at this very moment. No verdict: whoever repeats this is not
+    /// refused.
     pub(crate) const fn contended(what: &'static str) -> Self {
         Self::Overloaded { what, retry_after: Duration::from_secs(1) }
     }

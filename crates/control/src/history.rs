@@ -1,7 +1,7 @@
 //! What NodePanel did to its own processes by itself, in parts.
 //!
-//! The entries are the supervisor's and have no numbers; a part goes on after the entry that the one before ended with, as
-//! it is named by its time and process. New entries come before the first part and move no other.
+//! The entries are the supervisor's and have no numbers; a part goes on after the entry that the one before ended with,
+//! as it is named by its time and process. New entries come before the first part and move no other.
 
 use nodepanel_types::{Timestamp, api::Page, component::AutomaticAction, permission::Permission};
 

@@ -162,8 +162,8 @@ impl ControlPlane {
         self.behind.load(Ordering::Relaxed)
     }
 
-    /// What to answer when something, or a right, is not found in memory: `verdict`, if everything that was acknowledged is
-    /// known here. Else it may exist all the same, and who asks is told that it cannot be asked now.
+    /// What to answer when something, or a right, is not found in memory: `verdict`, if everything that was
+    /// acknowledged is known here. Else it may exist all the same, and who asks is told that it cannot be asked now.
     pub(crate) fn missing(&self, verdict: ControlError) -> ControlError {
         if self.is_behind() {
             let reason = "this API server does not know yet what was written last".to_owned();

@@ -1,5 +1,5 @@
-//! Limits what refusals of keyed writes may add to the store: each is kept for a day, and whoever may change nothing could
-//! still ask for refusals without end.
+//! Limits what refusals of keyed writes may add to the store: each is kept for a day, and whoever may change nothing
+//! could still ask for refusals without end.
 
 use std::{
     collections::HashMap,

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::{process::Cause, world::World};
 
-/// How long a crashed game may be away: the longest pause after a crash that a server comes to here, and the time to start.
+/// How long a crashed game may be away: the longest pause after a crash that a server comes to here, and the time to
+/// start.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Takes every control plane away, and the agents too; crashes every game, twice with the agent there and once without.

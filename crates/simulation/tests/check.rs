@@ -216,7 +216,8 @@ fn may_end(sent: &Sent) -> Option<u64> {
 }
 
 /// A game ends because its owner asked for it, by itself, or with its keeper or machine: never because an agent or a
-/// control plane died, was cut off or came back. One wish ends one run, and what was not asked for is told in the journal.
+/// control plane died, was cut off or came back. One wish ends one run, and what was not asked for is told in the
+/// journal.
 fn games_ended_only_when_asked(machine: &Machine) {
     let sent = machine.sent();
     let mut used: BTreeSet<(ServerId, u64)> = BTreeSet::new();

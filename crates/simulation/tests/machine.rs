@@ -1,7 +1,7 @@
 //! A machine that runs game servers: the real agent with its own database, on simulated processes.
 //!
-//! Killing the agent takes everything from it but its database and the processes. What it had begun goes on as tasks that
-//! reach nothing any more: `Life` stands before the database, the runtime and every answer.
+//! Killing the agent takes everything from it but its database and the processes. What it had begun goes on as tasks
+//! that reach nothing any more: `Life` stands before the database, the runtime and every answer.
 
 use std::{
     path::PathBuf,
@@ -154,7 +154,8 @@ impl Machine {
         }
     }
 
-    /// Takes the machine's power away: the agent and the games end, and the agent that is started next sees another boot.
+    /// Takes the machine's power away: the agent and the games end, and the agent that is started next sees another
+    /// boot.
     pub fn reboot(&self) {
         self.kill_agent();
         self.processes.reboot();

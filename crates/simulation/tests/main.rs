@@ -1,14 +1,14 @@
 //! Three control planes, two machines with their agents and some users in one seeded simulation: crashes, freezes, cut
-//! links, lost answers, a store that is away, keepers that hang or are killed, machines that lose their power, and clocks
-//! that differ and are set. What NodePanel promises is checked against everything that happened.
+//! links, lost answers, a store that is away, keepers that hang or are killed, machines that lose their power, and
+//! clocks that differ and are set. What NodePanel promises is checked against everything that happened.
 //!
 //! The control planes, the agents with their databases, the store's contract and the messages are the real ones; time is
 //! simulated, so that half a minute passes in some milliseconds. Only the processes of the games are twins (`process`,
 //! behind the agent's own trait `Runtime`), and the network between the two sides (`links`).
 //!
-//! A failure prints its seed and its story. The seed decides what goes wrong, when, and what users do; which of two tasks
-//! that are ready at the same instant goes first is decided by tokio, so that a seed is now and then to be run more often
-//! than once: `NODEPANEL_SEED=17 NODEPANEL_TIMES=20`. `NODEPANEL_SEEDS=5000` tries more seeds than usual.
+//! A failure prints its seed and its story. The seed decides what goes wrong, when, and what users do; which of two
+//! tasks that are ready at the same instant goes first is decided by tokio, so that a seed is now and then to be run
+//! more often than once: `NODEPANEL_SEED=17 NODEPANEL_TIMES=20`. `NODEPANEL_SEEDS=5000` tries more seeds than usual.
 
 #![expect(
     clippy::unwrap_used,

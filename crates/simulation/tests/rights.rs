@@ -1,5 +1,5 @@
-//! Rights that are given and taken away while everything fails: whoever was given one is never told that they lack it by an
-//! API server that has not heard of it yet.
+//! Rights that are given and taken away while everything fails: whoever was given one is never told that they lack it
+//! by an API server that has not heard of it yet.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Ends that were announced: somebody ends a process on purpose, and has said so before, so that its return is recorded as
-//! a drill and not as a fault.
+//! Ends that were announced: somebody ends a process on purpose, and has said so before, so that its return is recorded
+//! as a drill and not as a fault.
 //!
 //! An announcement holds for a short time and for one end. A real crash of that process in that time cannot be told from
 //! the end that was announced. The supervisor's own end is announced to the next supervisor by a file.

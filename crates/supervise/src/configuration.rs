@@ -1,9 +1,10 @@
 //! Configurations of an installation: which one is in force, which one is known to be good, and which one was refused.
 //!
-//! The operator's file may be broken at any moment; what runs never reads it. A configuration is taken up as a whole, as
-//! a copy that is named by what is in it: `data_dir/configurations/<hash>.toml`. Workers are told which copy is theirs, so
-//! a worker that is started again reads what it read before. `state.json` beside the copies remembers what was proven,
-//! like `build` does for programs. What a configuration says is not known here; only whether workers live with it.
+//! The operator's file may be broken at any moment; what runs never reads it. A configuration is taken up as a whole,
+//! as a copy that is named by what is in it: `data_dir/configurations/<hash>.toml`. Workers are told which copy is
+//! theirs, so a worker that is started again reads what it read before. `state.json` beside the copies remembers what
+//! was proven, like `build` does for programs. What a configuration says is not known here; only whether workers live
+//! with it.
 
 use std::{
     fs::{self, DirBuilder},

@@ -134,8 +134,8 @@ impl Control {
         self.ask(&ToSupervisor::Restart { name: name.to_owned() }).await.map(|_| ())
     }
 
-    /// Says that a component is about to be ended on purpose, and what for: its next end, when it comes `within` that time
-    /// (a minute at most), is recorded as a drill. Returns when that is known, also to the next supervisor.
+    /// Says that a component is about to be ended on purpose, and what for: its next end, when it comes `within` that
+    /// time (a minute at most), is recorded as a drill. Returns when that is known, also to the next supervisor.
     pub async fn announce(&mut self, name: &str, within: Duration, purpose: &str) -> Result<(), ControlError> {
         let within_ms = Millis::try_from(within.as_millis()).unwrap_or(Millis::MAX);
         let message = ToSupervisor::Announce { name: name.to_owned(), within_ms, purpose: purpose.to_owned() };

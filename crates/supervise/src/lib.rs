@@ -4,9 +4,9 @@
 //! Does not know what the processes do. Three things hold everywhere in it: a process is named by its identity and
 //! never by its bare pid; nothing here dies because something else died; no decision to restart is ever final.
 //!
-//! Decisions are pure (`policy`, `ceiling`, `lifecycle`); `supervisor` carries them out; `worker` is the other side of its
-//! control socket; `control` is the command line's; `keeper` stands in for init in a shell; `process` is all that the
-//! others of this workspace need to keep processes of their own.
+//! Decisions are pure (`policy`, `ceiling`, `lifecycle`); `supervisor` carries them out; `worker` is the other side of
+//! its control socket; `control` is the command line's; `keeper` stands in for init in a shell; `process` is all that
+//! the others of this workspace need to keep processes of their own.
 
 pub mod announced;
 pub mod build;

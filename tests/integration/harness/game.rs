@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Client, PATIENCE, wait_for};
 
-/// A game server that costs nothing: says `ready` and repeats what is typed. `stop` and `crash CODE` end it, `deaf` makes
-/// it ignore everything but SIGKILL.
+/// A game server that costs nothing: says `ready` and repeats what is typed. `stop` and `crash CODE` end it, `deaf`
+/// makes it ignore everything but SIGKILL.
 pub const ECHO: &str = r#"sh -c 'echo ready; while read -r line; do case $line in stop) exit 0;; crash*) exit ${line#crash };; deaf) trap "" TERM INT; echo deaf; while :; do read -r line; done;; esac; echo "> $line"; done'"#;
 
 /// A game server and who leads it.

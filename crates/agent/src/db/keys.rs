@@ -1,4 +1,5 @@
-//! Idempotency keys of commands: a line that was typed once is not typed again, and one that was refused is not typed later.
+//! Idempotency keys of commands: a line that was typed once is not typed again, and one that was refused is not typed
+//! later.
 
 use nodepanel_types::{ServerId, Timestamp, limits::IDEMPOTENCY_TTL_MS};
 use rusqlite::{OptionalExtension, params};
@@ -70,8 +71,9 @@ impl Db {
         .await
     }
 
-    /// A run of the server has ended: what came of the keys that were reserved for it and never settled nobody will know,
-    /// and they are refused from now on. The instants of their reservations do not tell which run was meant: clocks are set.
+    /// A run of the server has ended: what came of the keys that were reserved for it and never settled nobody will
+    /// know, and they are refused from now on. The instants of their reservations do not tell which run was meant:
+    /// clocks are set.
     pub async fn lose_keys(&self, server: ServerId, refusal: KeptRefusal) -> Result<(), DbError> {
         self.transact(move |transaction| {
             transaction.execute(

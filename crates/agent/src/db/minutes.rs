@@ -18,8 +18,8 @@ pub struct Minute {
 }
 
 impl Db {
-    /// Writes the means of one minute for many servers at once, and forgets all but the newest of a week. Where the disk is
-    /// full they are lost: room that can be made is for what has to be remembered.
+    /// Writes the means of one minute for many servers at once, and forgets all but the newest of a week. Where the
+    /// disk is full they are lost: room that can be made is for what has to be remembered.
     pub async fn save_minutes(&self, minute: u64, means: Vec<(ServerId, Packed)>) -> Result<(), DbError> {
         self.transact_in_free_room(move |transaction| {
             let mut insert = transaction

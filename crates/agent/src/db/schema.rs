@@ -38,8 +38,8 @@ CREATE TABLE minutes (
 CREATE INDEX minutes_by_age ON minutes (minute);
 ";
 
-/// Came later than the format, and is made where it is missing. A build that does not know it takes the key of a refusal for
-/// one whose command may have been typed, and does not type it either.
+/// Came later than the format, and is made where it is missing. A build that does not know it takes the key of a
+/// refusal for one whose command may have been typed, and does not type it either.
 const ADDED: &str = "
 CREATE TABLE IF NOT EXISTS refusals (
     server TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL,

@@ -88,7 +88,8 @@ impl Db {
     pub async fn until_sound(&self) {
         while self.trouble().is_some() {
             tokio::time::sleep(TRIES).await;
-            // The same value, and all the same a write, for which no statistics are to go. What goes wrong stays the trouble.
+            // The same value, and all the same a write, for which no statistics are to go. What goes wrong stays the
+            // trouble.
             let _ = self
                 .transact_in_free_room(|transaction| {
                     transaction.execute("UPDATE counters SET value = value", []).map(drop)
@@ -248,10 +249,11 @@ impl Desk {
     }
 }
 
-/// After a failed write or sync the log may have lost a page that the kernel shows all the same, and with it, at the next
-/// start, whatever is appended behind. So what was committed is moved into the database first, and the log begun anew. That
-/// takes the connection that met the failure: it knows where the log ends. Another one would find the transaction that
-/// failed whole in the log and take it for committed, and what was kept to be written again would be there twice.
+/// After a failed write or sync the log may have lost a page that the kernel shows all the same, and with it, at the
+/// next start, whatever is appended behind. So what was committed is moved into the database first, and the log begun
+/// anew. That takes the connection that met the failure: it knows where the log ends. Another one would find the
+/// transaction that failed whole in the log and take it for committed, and what was kept to be written again would be
+/// there twice.
 fn begin_a_new_log(connection: &Connection) -> rusqlite::Result<()> {
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
     if busy {

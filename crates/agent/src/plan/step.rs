@@ -8,8 +8,8 @@ use super::Progress;
 /// Differences below this are drift and the time that a look takes.
 const LEAST_MS: Millis = 500;
 
-/// By how much the clock was set, in milliseconds, when it showed `before` and shows `now` after `passed`; `None` when it
-/// was not.
+/// By how much the clock was set, in milliseconds, when it showed `before` and shows `now` after `passed`; `None` when
+/// it was not.
 pub fn clock_set_by(before: Timestamp, passed: Millis, now: Timestamp) -> Option<i64> {
     let by = now.as_millis().saturating_sub(before.plus(passed).as_millis());
     (by.unsigned_abs() >= LEAST_MS).then_some(by)

@@ -1,7 +1,7 @@
 //! What servers and the machine use: measured once a second, an hour kept in memory, a week on disk.
 //!
-//! Everything here is read from `/proc` and `/sys`, or asked of the kernel, on a thread that may block. A figure that cannot be measured is
-//! `None`, never 0.
+//! Everything here is read from `/proc` and `/sys`, or asked of the kernel, on a thread that may block. A figure that
+//! cannot be measured is `None`, never 0.
 
 mod disk;
 mod machine;

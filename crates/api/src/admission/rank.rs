@@ -14,8 +14,8 @@ pub enum Rank {
 }
 
 impl Rank {
-    /// Of a request for this route (its pattern, `None` for the panel's files). `None` for what is always answered: whether
-    /// this process works must be known most of all when it does not.
+    /// Of a request for this route (its pattern, `None` for the panel's files). `None` for what is always answered:
+    /// whether this process works must be known most of all when it does not.
     pub fn of(method: &Method, route: Option<&str>) -> Option<Self> {
         let Some(route) = route else { return Some(Self::Ordinary) };
         if matches!(route, "/healthz" | "/readyz") {

@@ -8,9 +8,9 @@
 //!        with a short wait in it; a window in which nobody was seen to wait changes nothing
 //! ```
 //!
-//! Invariants: nothing is refused while waits are short, or while few wait; the first so many requests of every window are
-//! let in whatever the waits; of a higher rank never a smaller share is let in; once waits are short again everything is
-//! let in within `1 / GROWTH` windows.
+//! Invariants: nothing is refused while waits are short, or while few wait; the first so many requests of every window
+//! are let in whatever the waits; of a higher rank never a smaller share is let in; once waits are short again
+//! everything is let in within `1 / GROWTH` windows.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ const DEEPEST: f64 = 0.2;
 const EMERGENCY: u32 = 4;
 /// The smallest share; it must be able to grow.
 const LEAST: f64 = 0.01;
-/// Requests that come during one wait are a queue from so many on; counted by windows, that may be twice the truth. A few
-/// clients that each wait for their answer make no queue, however slow the machine is for other reasons.
+/// Requests that come during one wait are a queue from so many on; counted by windows, that may be twice the truth. A
+/// few clients that each wait for their answer make no queue, however slow the machine is for other reasons.
 const MANY: f64 = 64.0;
 /// Requests of each rank that are let in during a window in any case: 280 a second in all.
 const ALWAYS: [u32; 3] = [6, 6, 2];
@@ -85,8 +85,8 @@ impl Valve {
         self.shortest = Some(self.shortest.map_or(wait, |shortest| shortest.min(wait)));
     }
 
-    /// Takes in that everybody waits from `since` on, until [`all_waited`](Self::all_waited) tells how long. A queue that
-    /// only grows must not be judged at its end: by then as much stands behind it.
+    /// Takes in that everybody waits from `since` on, until [`all_waited`](Self::all_waited) tells how long. A queue
+    /// that only grows must not be judged at its end: by then as much stands behind it.
     pub const fn all_wait(&mut self, since: Duration) {
         self.waits_since = Some(since);
     }

@@ -49,8 +49,8 @@ impl OptionalFromRequestParts<ApiState> for Caller {
     }
 }
 
-/// Whether the browser came over HTTPS, as far as this process or the proxy before it can tell. Anybody may say so: whoever
-/// lies only keeps a browser of their own from sending its cookie.
+/// Whether the browser came over HTTPS, as far as this process or the proxy before it can tell. Anybody may say so:
+/// whoever lies only keeps a browser of their own from sending its cookie.
 pub fn is_secure(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }

@@ -1,8 +1,9 @@
 //! What every request passes on its way in and out, in order.
 //!
-//! In: it gets its id, is let in or refused (`admission`), and this API server catches up with the store. Out: a renewed session, the body of a refusal,
-//! the headers that every answer carries, and its place in log and metrics. A handler that panics is a refusal like any
-//! other. One function rather than a stack of layers: each layer of a router costs several allocations a request.
+//! In: it gets its id, is let in or refused (`admission`), and this API server catches up with the store. Out: a
+//! renewed session, the body of a refusal, the headers that every answer carries, and its place in log and metrics. A
+//! handler that panics is a refusal like any other. One function rather than a stack of layers: each layer of a router
+//! costs several allocations a request.
 
 use std::{any::Any, panic::AssertUnwindSafe};
 

@@ -137,8 +137,8 @@ impl Board {
         state.clock_ahead_ms = Some(hello.now.as_millis().saturating_sub(now.as_millis()));
         let key = (hello.instance, session.purpose);
         let begun = Instant::now();
-        // The API server may have lost what this end still believes in: then the new connection is the better one. What it
-        // is still probing it has not lost: whoever replaced that would replace it again and again.
+        // The API server may have lost what this end still believes in: then the new connection is the better one. What
+        // it is still probing it has not lost: whoever replaced that would replace it again and again.
         let duplicate = state.links.get(&key).is_some_and(|held| {
             held.session.certificate == session.certificate
                 && (hello.linked == Some(self.epoch) || begun < held.noted_by)

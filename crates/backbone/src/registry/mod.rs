@@ -84,8 +84,8 @@ impl Registry {
     }
 
     /// The link to a node. Where it was lost a moment ago, or this process has just begun, the next one is awaited, for
-    /// `patience` at most and only until the node counts as silent: agents dial again at once, and whoever asks is better
-    /// served a little later than with a refusal.
+    /// `patience` at most and only until the node counts as silent: agents dial again at once, and whoever asks is
+    /// better served a little later than with a refusal.
     pub async fn expect(&self, node: NodeId, patience: Duration) -> Option<Link> {
         let until = Instant::now() + patience;
         loop {

@@ -5,8 +5,9 @@
 //! A try is counted before its password is checked, and taken back when it was right: a hundred tries at once are a
 //! hundred tries. What is remembered is bounded.
 //!
-//! Who has come to half of a limit is told to the other API servers through the store (`told`), so that the limits hold for
-//! all of them together, and after a restart. Networks and accounts have names there that only the master key gives.
+//! Who has come to half of a limit is told to the other API servers through the store (`told`), so that the limits hold
+//! for all of them together, and after a restart. Networks and accounts have names there that only the master key
+//! gives.
 
 use std::{
     collections::{HashMap, VecDeque},

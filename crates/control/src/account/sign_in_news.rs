@@ -1,4 +1,5 @@
-//! Tells the other API servers, through the store, who has failed to sign in too often, and from where accounts were opened.
+//! Tells the other API servers, through the store, who has failed to sign in too often, and from where accounts were
+//! opened.
 //!
 //! One transaction in half a second at most, and none while nobody comes near a limit: a flood of wrong passwords is no
 //! flood of writes. While the store cannot be written each API server goes on with what it counts itself.

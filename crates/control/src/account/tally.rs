@@ -1,5 +1,5 @@
-//! Tries that count against a limit: those that all API servers have told each other, and those that this one has not told
-//! yet.
+//! Tries that count against a limit: those that all API servers have told each other, and those that this one has not
+//! told yet.
 
 use nodepanel_types::Timestamp;
 
@@ -56,8 +56,8 @@ impl Tally {
         self.debt.take_back(now, rate);
     }
 
-    /// Whether the others should hear of it: from half of the limit on. Below it, all of two API servers together allow no
-    /// more than one limit.
+    /// Whether the others should hear of it: from half of the limit on. Below it, all of two API servers together allow
+    /// no more than one limit.
     pub fn is_news(&self, now: Timestamp, rate: Rate) -> bool {
         self.untold > 0 && self.debt.owed(now, rate) * 2 >= rate.burst * rate.refill_ms
     }

@@ -106,7 +106,8 @@ impl ControlPlane {
                     read.record.name
                 )));
             }
-            // Ports go first, in transactions that the store can take; a node without ports gets no new server meanwhile.
+            // Ports go first, in transactions that the store can take; a node without ports gets no new server
+            // meanwhile.
             let ports = self.tables.allocations.filter(|allocation| allocation.id.node == id);
             for part in ports.chunks(100) {
                 let mut transaction = Transaction::new();

@@ -1,8 +1,8 @@
 //! Takes over what a node's journal has and this host's does not: once, in order, however long nobody listened.
 //!
 //! Every API server does so for every node that is linked to it; the journal knows what it has already. What was heard
-//! counts when it is on this host's disk: whatever goes wrong before, the next stream begins after the last entry that is
-//! there.
+//! counts when it is on this host's disk: whatever goes wrong before, the next stream begins after the last entry that
+//! is there.
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,8 +10,8 @@ const ATTEMPTS: u32 = 6;
 
 impl ControlPlane {
     /// Applies `decide` to a server's newest record, with its generation counted up, and sends the outcome to its node.
-    /// `decide` may run several times. What it adds to the transaction is committed along. Who calls sees to the key, with
-    /// [`ControlPlane::once`] around everything that may refuse.
+    /// `decide` may run several times. What it adds to the transaction is committed along. Who calls sees to the key,
+    /// with [`ControlPlane::once`] around everything that may refuse.
     pub(super) async fn change_server(
         &self,
         context: &Context,

@@ -1,10 +1,11 @@
-//! One API server stalls by its own doing: its event loop runs in a circle, or waits for what never comes. Unlike one that
-//! is stopped it goes on to hold its locks and its processor.
+//! One API server stalls by its own doing: its event loop runs in a circle, or waits for what never comes. Unlike one
+//! that is stopped it goes on to hold its locks and its processor.
 //!
-//! The binary has no such fault, and no switch for one that somebody could find. The fault is put into the one process: its
-//! event loop waits in the kernel (`epoll_wait`), which tells where it will go on (`/proc/<pid>/task/<tid>/syscall`), and
-//! there the drill writes a few instructions (`/proc/<pid>/mem`; the kernel gives that process a page of its own). It takes
-//! the right to debug the process, which is the right to kill it anyway.
+//! The binary has no such fault, and no switch for one that somebody could find. The fault is put into the one process:
+//! its event loop waits in the kernel (`epoll_wait`), which tells where it will go on
+//! (`/proc/<pid>/task/<tid>/syscall`), and there the drill writes a few instructions (`/proc/<pid>/mem`; the kernel
+//! gives that process a page of its own). It takes the right to debug the process, which is the right to kill it
+//! anyway.
 
 use std::{fs, os::unix::fs::FileExt as _, path::PathBuf, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A page of the store is overwritten behind its back, and the API servers are killed: what comes back must not serve from
-//! it.
+//! A page of the store is overwritten behind its back, and the API servers are killed: what comes back must not serve
+//! from it.
 //!
 //! While nobody has the file open, one page of a table or an index is filled with what is none, and the API servers are
 //! started on it. They must say that the store is damaged, and answer nobody as if it were not: no read with less in it
@@ -147,8 +147,8 @@ impl Damage {
     }
 }
 
-/// The pages that are read from the write-ahead log, where it has a newer form of them: those of its frames that have the
-/// salts of its head.
+/// The pages that are read from the write-ahead log, where it has a newer form of them: those of its frames that have
+/// the salts of its head.
 fn in_log(log: &[u8]) -> BTreeSet<u32> {
     const HEAD: usize = 32;
     const FRAME: usize = 24;

@@ -1,11 +1,11 @@
-//! The disk does not keep what is written, and says so: each `fsync` fails, first for those who write the store, then for
-//! the agent.
+//! The disk does not keep what is written, and says so: each `fsync` fails, first for those who write the store, then
+//! for the agent.
 //!
-//! Users go on meanwhile. Whoever has signed in stays so and is answered; a write is refused as what it is, or told to be of
-//! unknown outcome, and is done once when the disk keeps it. Nobody may be taken for hung, no game may notice. What was
-//! refused is in the log all the same and looks whole: every other time the API servers are killed while the disk fails, so
-//! that the next ones find it there, read the whole store before they serve from it, and whoever was told “unknown” finds out
-//! under their key.
+//! Users go on meanwhile. Whoever has signed in stays so and is answered; a write is refused as what it is, or told to
+//! be of unknown outcome, and is done once when the disk keeps it. Nobody may be taken for hung, no game may notice.
+//! What was refused is in the log all the same and looks whole: every other time the API servers are killed while the
+//! disk fails, so that the next ones find it there, read the whole store before they serve from it, and whoever was
+//! told “unknown” finds out under their key.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Wrong passwords for one account from one address, as many as it takes: others sign in meanwhile, into that very account
-//! too, and few of the guesses are even looked at.
+//! Wrong passwords for one account from one address, as many as it takes: others sign in meanwhile, into that very
+//! account too, and few of the guesses are even looked at.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

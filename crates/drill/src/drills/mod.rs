@@ -197,8 +197,8 @@ impl Drill {
         }
     }
 
-    /// Whether it is only for an installation of its own: it spoils it, takes everything away from its users for long, or
-    /// needs a ground of its own.
+    /// Whether it is only for an installation of its own: it spoils it, takes everything away from its users for long,
+    /// or needs a ground of its own.
     pub const fn own_only(self) -> bool {
         matches!(self, Self::BadBuild | Self::BrokenConfiguration | Self::ControlPlaneAway | Self::CorruptPage)
             || !matches!(self.ground(), Ground::Machine)

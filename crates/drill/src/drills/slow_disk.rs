@@ -1,7 +1,7 @@
 //! The disk that holds the installation's data answers nothing, for a time: whoever writes to it waits.
 //!
-//! Users go on meanwhile. Who reads must be answered as always; who writes waits, or is told to come again. Nobody may be
-//! taken for hung because of the disk, no game may notice, and no machine may be said to be away.
+//! Users go on meanwhile. Who reads must be answered as always; who writes waits, or is told to come again. Nobody may
+//! be taken for hung because of the disk, no game may notice, and no machine may be said to be away.
 
 use std::time::Duration;
 

@@ -1,15 +1,15 @@
 //! Plans that were made on what a server was like some time ago are applied late.
 //!
-//! Customers look at servers and decide what to change; others change the same servers meanwhile, and the API servers that
-//! they looked at are killed. Then the plans come, under the version that they were made on, and once more under the same
-//! keys after the agent was killed as well. Each must be refused both times as what it is, in time, and nothing of any may be
-//! in force.
+//! Customers look at servers and decide what to change; others change the same servers meanwhile, and the API servers
+//! that they looked at are killed. Then the plans come, under the version that they were made on, and once more under
+//! the same keys after the agent was killed as well. Each must be refused both times as what it is, in time, and
+//! nothing of any may be in force.
 //!
-//! What is offered late here is a change of what is wanted, over the API. What an API server sends to a machine late, after
-//! another one sent something newer, is refused by the generation that the agent holds: `crates/agent/tests`
-//! (`requests`, `life`), and with delays and deaths of every kind in `crates/control/tests/simulation`. What a leader of the
-//! reconcilers writes after its lease is refused by its fencing token: `crates/store/tests` (`election`). A drill could do
-//! either only with a switch in the product.
+//! What is offered late here is a change of what is wanted, over the API. What an API server sends to a machine late,
+//! after another one sent something newer, is refused by the generation that the agent holds: `crates/agent/tests`
+//! (`requests`, `life`), and with delays and deaths of every kind in `crates/control/tests/simulation`. What a leader
+//! of the reconcilers writes after its lease is refused by its fencing token: `crates/store/tests` (`election`). A
+//! drill could do either only with a switch in the product.
 
 use std::time::Duration;
 

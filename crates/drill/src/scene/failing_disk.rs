@@ -2,8 +2,8 @@
 //! between them and the kernel and answers each of their syncs with an error, without making it. Nothing else of them is
 //! touched, and whatever becomes of strace, they go on: the kernel lets go of whom an ended tracer held.
 //!
-//! What is not tried: that the kernel forgets the pages that it could not write, as it does when a real disk fails. That is
-//! for the store's own tests, on a file system that loses them.
+//! What is not tried: that the kernel forgets the pages that it could not write, as it does when a real disk fails.
+//! That is for the store's own tests, on a file system that loses them.
 
 use std::{
     fs, io,

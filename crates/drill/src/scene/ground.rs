@@ -42,7 +42,8 @@ impl Ground {
         }
     }
 
-    /// Makes it, for an installation whose data is at `data`, an empty directory in `directory`, and needs so many bytes.
+    /// Makes it, for an installation whose data is at `data`, an empty directory in `directory`, and needs so many
+    /// bytes.
     pub(super) fn prepare(self, directory: &Path, data: &Path, bytes: u64) -> Result<Prepared, DrillError> {
         if let Some(reason) = self.obstacle() {
             return Err(DrillError::Impossible { reason });

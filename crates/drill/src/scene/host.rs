@@ -3,9 +3,10 @@
 //!
 //! What stands for the power failure: SIGKILL to everything of that installation, keeper, supervisor, agent, shims and
 //! games, from the top down, so that nobody is left to see another's end or to write it down. What stands for the next
-//! boot: where that is allowed (root), its processes live in a mount namespace with a boot id of their own, another after
-//! each start, and by that id the agent knows a boot; elsewhere the machine's own id stays, and the agent takes the
-//! missing shims for killed ones. What is not tried: that the disk has what was synced and no more, and what systemd does.
+//! boot: where that is allowed (root), its processes live in a mount namespace with a boot id of their own, another
+//! after each start, and by that id the agent knows a boot; elsewhere the machine's own id stays, and the agent takes
+//! the missing shims for killed ones. What is not tried: that the disk has what was synced and no more, and what
+//! systemd does.
 
 use std::{
     fs,

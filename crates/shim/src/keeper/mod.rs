@@ -132,8 +132,8 @@ pub fn run(spec: &Path, clock: &Arc<dyn Clock>) -> Result<(), RunError> {
 
 /// Goes on as the next image of a shim: with the game, and everything else, that the image before this one kept.
 ///
-/// For `role shim --spec <path> --go-on <lock>`, where the lock is a descriptor that stays open for as long as the process
-/// lives. To be called before the process has a second thread or has opened anything.
+/// For `role shim --spec <path> --go-on <lock>`, where the lock is a descriptor that stays open for as long as the
+/// process lives. To be called before the process has a second thread or has opened anything.
 pub fn go_on(spec: &Path, lock: RawFd, clock: &Arc<dyn Clock>) -> Result<(), RunError> {
     close_inherited(Some(lock));
     let lock = Lock::Kept(lock);

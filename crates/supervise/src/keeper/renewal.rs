@@ -146,8 +146,8 @@ impl Keeper {
         }
     }
 
-    /// Goes on as the build that was tried; comes back only when that came to nothing. A keeper that was asked to end does
-    /// not.
+    /// Goes on as the build that was tried; comes back only when that came to nothing. A keeper that was asked to end
+    /// does not.
     pub(super) async fn decide(&mut self, verdict: Result<(), String>, asked: bool, interrupts: &mpsc::Receiver<()>) {
         let Some(Trial { build, .. }) = self.renewal.trial.take().filter(|_| !asked) else { return };
         let why = match verdict {

@@ -38,8 +38,8 @@ use super::Process;
 /// What a build says on standard output when it could take a package over.
 pub const CAN_GO_ON: &[u8] = b"can go on\n";
 
-/// The variable that tells a program that it is a successor: `try` when it is only to say whether it could go on, anything
-/// else when it is to go on. Not passed on to what it starts.
+/// The variable that tells a program that it is a successor: `try` when it is only to say whether it could go on,
+/// anything else when it is to go on. Not passed on to what it starts.
 pub const SUCCESSION: &str = "NODEPANEL_SUCCESSION";
 
 /// The most descriptors of a package, the standard input and the record among them.
@@ -132,7 +132,8 @@ pub fn become_successor(
     }
 }
 
-/// Runs `program` beside us, with `args` as for [`become_successor`], with `env` added to ours, and with a package, to see whether it could take it over; why not, as a sentence's end.
+/// Runs `program` beside us, with `args` as for [`become_successor`], with `env` added to ours, and with a package, to
+/// see whether it could take it over; why not, as a sentence's end.
 ///
 /// It is a child of the caller, which may collect it by itself: what counts is what it says.
 pub async fn try_successor(

@@ -1,5 +1,5 @@
-//! The time in which proofs are renewed: once a week or every day, in UTC, which has no summer time: no window is skipped
-//! or comes twice.
+//! The time in which proofs are renewed: once a week or every day, in UTC, which has no summer time: no window is
+//! skipped or comes twice.
 
 use std::{fmt, str::FromStr};
 

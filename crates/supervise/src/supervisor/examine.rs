@@ -2,8 +2,8 @@
 //! call with its arguments, the kernel function and (for root) the kernel stack of each thread, from `/proc`.
 //!
 //! For a thread that computes, `syscall` says `running`; for one that waits, its last number is where in the program it
-//! waits, which `addr2line` finds with the places of the code that end the text. Nothing is sent to the process: a signal
-//! that makes it write its own dump would need the very thread that hangs, and a debugger would stop the others.
+//! waits, which `addr2line` finds with the places of the code that end the text. Nothing is sent to the process: a
+//! signal that makes it write its own dump would need the very thread that hangs, and a debugger would stop the others.
 
 use std::{fmt::Write, fs, path::Path};
 

@@ -1,4 +1,5 @@
-//! Renewing proofs as `renewal::decide` says: ends one process on purpose, waits until it is back, records how that went.
+//! Renewing proofs as `renewal::decide` says: ends one process on purpose, waits until it is back, records how that
+//! went.
 //!
 //! It is ended with SIGKILL, as a crash or the kernel would: a process that is asked to end proves that it can be asked.
 

@@ -1,6 +1,6 @@
-//! Carrying out a move to another build or configuration: checks what is installed, replaces the workers as `build::rollout` says, and
-//! lets the supervisor be succeeded by one of that build. A configuration is part of what is moved to, and of what is
-//! returned to.
+//! Carrying out a move to another build or configuration: checks what is installed, replaces the workers as
+//! `build::rollout` says, and lets the supervisor be succeeded by one of that build. A configuration is part of what is
+//! moved to, and of what is returned to.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
-//! Network traffic of servers whose control group cannot count it (see [`crate::cgroup::TrafficCounter`]): what the kernel
-//! counts on every TCP socket, summed by the user that owns it.
+//! Network traffic of servers whose control group cannot count it (see [`crate::cgroup::TrafficCounter`]): what the
+//! kernel counts on every TCP socket, summed by the user that owns it.
 //!
 //! One question a second for the whole machine, over `NETLINK_SOCK_DIAG`; the answer names the owner of every socket,
 //! so that no process has to be looked at. Two things it cannot see: UDP, for which the kernel counts no bytes, and
