@@ -6,6 +6,8 @@ use std::{pin::Pin, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+use http::StatusCode;
+use nodepanel_backbone::Problem;
 use nodepanel_types::NodeId;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::broadcast;
@@ -14,6 +16,9 @@ use crate::observed::Presence;
 
 /// Lines of a body that never ends; each item is one or more whole lines.
 pub type NodeStream = Pin<Box<dyn Stream<Item = Result<Bytes, NodeError>> + Send>>;
+
+/// Characters of an answer that is no problem document.
+const WORDS: usize = 500;
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,9 +37,26 @@ pub enum NodeError {
     Refused {
         /// HTTP status.
         status: u16,
+        /// The stable name of the reason; empty where the answer has none.
+        kind: String,
         /// Its words.
         detail: String,
     },
+}
+
+impl NodeError {
+    /// A refusal with the content of its answer: a problem document, or else something that is taken for the words.
+    pub fn refused(status: StatusCode, content: &[u8]) -> Self {
+        let words = || String::from_utf8_lossy(content).chars().take(WORDS).collect();
+        let problem = serde_json::from_slice(content);
+        Self::of(status, problem.unwrap_or_else(|_| Problem { detail: words(), ..Problem::default() }))
+    }
+
+    /// A refusal with its problem document.
+    pub(crate) fn of(status: StatusCode, problem: Problem) -> Self {
+        let Problem { kind, title, detail } = problem;
+        Self::Refused { status: status.as_u16(), kind, detail: if detail.is_empty() { title } else { detail } }
+    }
 }
 
 /// Requests to nodes.

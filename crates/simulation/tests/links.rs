@@ -117,8 +117,7 @@ impl Nodes for Links {
         match tokio::time::timeout(deadline, exchange).await {
             Err(_) => Err(NodeError::Deadline(deadline)),
             Ok(None) => Err(NodeError::Broken("the agent is dead".to_owned())),
-            Ok(Some(Ok(answer))) => Ok(answer),
-            Ok(Some(Err((status, detail)))) => Err(NodeError::Refused { status, detail }),
+            Ok(Some(answer)) => answer,
         }
     }
 

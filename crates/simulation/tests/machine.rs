@@ -16,12 +16,12 @@ use bytes::Bytes;
 use http::{Method, Request};
 use nodepanel_agent::{Agent, AgentConfig, Endpoints};
 use nodepanel_backbone::{AgentHandler as _, Body, body};
+use nodepanel_control::NodeError;
 use nodepanel_types::{
     NodeId, ServerId,
     state::PowerIntent,
     wire::{ApplyOutcome, ApplyRequest, ApplyResponse, NodeFrame, ObservedServer, Remove, path},
 };
-use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -67,12 +67,6 @@ struct Living {
     life: Life,
     /// `None` until it has taken up what runs.
     agent: Option<(Agent, Arc<Endpoints>)>,
-}
-
-/// The words of a refusal.
-#[derive(Deserialize)]
-struct Words {
-    detail: String,
 }
 
 impl Machine {
@@ -185,7 +179,7 @@ impl Machine {
     }
 
     /// Answers a request of a control plane; `None` when the agent is dead, or dies over it.
-    pub async fn answer(self: &Arc<Self>, path: &str, content: Option<Bytes>) -> Option<Result<Bytes, (u16, String)>> {
+    pub async fn answer(self: &Arc<Self>, path: &str, content: Option<Bytes>) -> Option<Result<Bytes, NodeError>> {
         let (endpoints, life) = self.living()?;
         let method = if content.is_some() { Method::POST } else { Method::GET };
         let content = content.unwrap_or_default();
@@ -211,8 +205,7 @@ impl Machine {
             if status.is_success() {
                 return Ok(content);
             }
-            let words = serde_json::from_slice::<Words>(&content).map(|words| words.detail).unwrap_or_default();
-            Err((status.as_u16(), words))
+            Err(NodeError::refused(status, &content))
         });
         tokio::select! {
             biased;

@@ -2,7 +2,7 @@
 //! later.
 
 use nodepanel_types::{ServerId, Timestamp, limits::IDEMPOTENCY_TTL_MS};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Db, DbError, whole::Whole};
 
@@ -71,21 +71,6 @@ impl Db {
         .await
     }
 
-    /// A run of the server has ended: what came of the keys that were reserved for it and never settled nobody will
-    /// know, and they are refused from now on. The instants of their reservations do not tell which run was meant:
-    /// clocks are set.
-    pub async fn lose_keys(&self, server: ServerId, refusal: KeptRefusal) -> Result<(), DbError> {
-        self.transact(move |transaction| {
-            transaction.execute(
-                "INSERT OR IGNORE INTO refusals (server, key, kind, detail, at)
-                 SELECT server, key, ?2, ?3, at FROM keys WHERE server = ?1 AND line IS NULL",
-                params![server.to_string(), refusal.kind, refusal.detail],
-            )?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Remembers that the command of a reserved key was typed, and as which line.
     pub async fn settle_key(&self, server: ServerId, key: String, line: u64) -> Result<(), DbError> {
         self.transact(move |transaction| {
@@ -116,4 +101,16 @@ impl Db {
         })
         .await
     }
+}
+
+/// A run of the server has ended: what came of the keys that were reserved for it and never settled nobody will know,
+/// and they are refused from now on. The instants of their reservations do not tell which run was meant: clocks are set.
+pub(super) fn lose(transaction: &Transaction<'_>, server: ServerId, refusal: &KeptRefusal) -> rusqlite::Result<()> {
+    transaction
+        .execute(
+            "INSERT OR IGNORE INTO refusals (server, key, kind, detail, at)
+             SELECT server, key, ?2, ?3, at FROM keys WHERE server = ?1 AND line IS NULL",
+            params![server.to_string(), refusal.kind, refusal.detail],
+        )
+        .map(drop)
 }

@@ -17,7 +17,7 @@ mod whole;
 pub use error::DbError;
 pub use journal::Noted;
 pub use keys::{KeptRefusal, Reserved};
-pub use servers::{StoredDesired, StoredServer};
+pub use servers::{News, StoredDesired, StoredServer};
 pub use thread::{Db, DbWorker};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use nodepanel_types::{ServerId, wire::DesiredServer};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Db, DbError, Noted, journal::append, whole::Whole};
+use super::{Db, DbError, KeptRefusal, Noted, journal::append, keys::lose, whole::Whole};
 use crate::plan::Progress;
 
 /// One server as it is on disk.
@@ -28,6 +28,18 @@ pub enum StoredDesired {
     Known(Box<DesiredServer>),
     /// It could not: why, in words. The server is left as it is until its next generation arrives.
     Unreadable(String),
+}
+
+/// What has changed with a server since it was written last.
+#[derive(Debug, Default)]
+pub struct News<'a> {
+    /// Its progress.
+    pub progress: Option<&'a Progress>,
+    /// A run has ended: with this, keys are refused whose lines were meant for it and of which nobody wrote down what
+    /// came of them.
+    pub keys: Option<KeptRefusal>,
+    /// What is to be noted.
+    pub notes: Vec<Noted>,
 }
 
 impl Db {
@@ -69,16 +81,15 @@ impl Db {
         self.transact(move |transaction| write_progress(transaction, server, &json)).await
     }
 
-    /// Writes the progress of a server, if it is given, and what is to be noted, both or neither; returns the number of
-    /// the journal's last entry, when there is a new one.
-    pub async fn save(
-        &self,
-        server: ServerId,
-        progress: Option<&Progress>,
-        notes: Vec<Noted>,
-    ) -> Result<Option<u64>, DbError> {
+    /// Writes what has changed, all of it or nothing; returns the number of the journal's last entry, when there is a
+    /// new one.
+    pub async fn save(&self, server: ServerId, news: News<'_>) -> Result<Option<u64>, DbError> {
+        let News { progress, keys, notes } = news;
         let json = progress.map(encode);
         self.transact(move |transaction| {
+            if let Some(refusal) = &keys {
+                lose(transaction, server, refusal)?;
+            }
             if let Some(json) = &json {
                 write_progress(transaction, server, json)?;
             }

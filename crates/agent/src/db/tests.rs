@@ -9,7 +9,7 @@ use std::{
 use nodepanel_types::{ServerId, Timestamp, limits::STATS_HISTORY_MINUTES, wire::ActivityKind};
 use uuid::Uuid;
 
-use super::{Db, DbError, DbWorker, KeptRefusal, Noted, Reserved};
+use super::{Db, DbError, DbWorker, KeptRefusal, News, Noted, Reserved};
 use crate::{plan::Note, stats::Packed};
 
 fn server() -> ServerId {
@@ -53,7 +53,7 @@ async fn a_key_is_lost_with_the_run_that_it_was_reserved_for_whatever_the_clock_
     db.settle_key(server(), "typed".to_owned(), 7).await.unwrap();
     assert_eq!(reserve("open", 4_000).await, Reserved::Unsettled { at: Timestamp::from_millis(5_000) });
     let lost = KeptRefusal { kind: "not_known".to_owned(), detail: "its run has ended".to_owned() };
-    db.lose_keys(server(), lost.clone()).await.unwrap();
+    db.save(server(), News { keys: Some(lost.clone()), ..News::default() }).await.unwrap();
     assert_eq!(reserve("open", 4_000).await, Reserved::Refused(lost));
     assert_eq!(reserve("typed", 4_000).await, Reserved::Typed { line: 7 });
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use nodepanel_backbone::{Body, Problem, body};
-use nodepanel_types::wire::WIRE_VERSION;
+use nodepanel_types::wire::{WIRE_VERSION, refusal};
 use serde::Serialize;
 
 use crate::db::DbError;
@@ -27,7 +27,7 @@ impl Refusal {
 
     /// The node does not hold the server.
     pub fn no_such_server() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "unknown_server", "This node does not hold the server.", "")
+        Self::new(StatusCode::NOT_FOUND, refusal::UNKNOWN_SERVER, "This node does not hold the server.", "")
     }
 
     /// The request makes no sense.
@@ -64,14 +64,14 @@ impl From<DbError> for Refusal {
         match error {
             DbError::Full { .. } => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
-                "disk_full",
+                refusal::DISK_FULL,
                 "The disk of the node is full.",
                 "The disk of the node is full, so nothing can be changed there; nothing was. Its game servers go on. It \
                  works again by itself when there is space.",
             ),
             DbError::Failing { .. } => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "disk_failing",
+                refusal::DISK_FAILING,
                 "The disk of the node reports errors.",
                 "The disk of the node reports errors, so nothing can be changed there; nothing was. Its game servers go \
                  on. It works again by itself when the disk takes what is written.",

@@ -168,8 +168,7 @@ impl Task {
         let end = End { started_at: end.started_at, exit: end.exit, asked: end.asked, killed: end.killed, at: end.at };
         let Accounted { note, follows } = plan::account(&mut self.progress, &self.wanted, &end);
         self.changed([note]);
-        // Before the end is written down: what follows may be the next run, by the next agent.
-        let _ = self.node.db.lose_keys(self.server.id, lost()).await;
+        self.lost_keys = Some(lost());
         self.save().await;
         self.end = None;
         self.state = None;

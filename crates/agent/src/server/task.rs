@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{Feed, Keeper, Order, Server, TaskEnds};
 use crate::{
-    db::Noted,
+    db::{KeptRefusal, News, Noted},
     install,
     node::Node,
     plan::{self, InstallResult, Installing, Note, Process, Progress, Step, View, Wanted},
@@ -75,6 +75,8 @@ pub struct Task {
     pub(super) turn_at: Option<Timestamp>,
     /// The progress has changed since it was written.
     dirty: bool,
+    /// A run has ended since the progress was written: what its keys are refused with.
+    pub(super) lost_keys: Option<KeptRefusal>,
     notes: Vec<Noted>,
     pub(super) keeper: Keeper,
     /// When the keeper was lost that has not been replaced yet.
@@ -106,6 +108,7 @@ impl Task {
             resume_install,
             turn_at,
             dirty: false,
+            lost_keys: None,
             notes: Vec::new(),
             keeper,
             lost_at: None,
@@ -302,10 +305,11 @@ impl Task {
             return;
         }
         let notes = std::mem::take(&mut self.notes);
-        let progress = self.dirty.then_some(&self.progress);
-        match self.node.db.save(self.server.id, progress, notes.clone()).await {
+        let news =
+            News { progress: self.dirty.then_some(&self.progress), keys: self.lost_keys.clone(), notes: notes.clone() };
+        match self.node.db.save(self.server.id, news).await {
             Ok(last) => {
-                self.dirty = false;
+                (self.dirty, self.lost_keys) = (false, None);
                 self.node.journal_grew(last);
             }
             Err(_) => self.notes = notes,

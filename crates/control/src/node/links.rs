@@ -78,7 +78,7 @@ impl Nodes for Links {
         if response.status().is_success() {
             return Ok(response.into_body());
         }
-        Err(NodeError::Refused { status: response.status().as_u16(), detail: words(response.body()) })
+        Err(NodeError::refused(response.status(), response.body()))
     }
 
     async fn stream(&self, node: NodeId, path: &str) -> Result<NodeStream, NodeError> {
@@ -134,21 +134,8 @@ impl Links {
         match error {
             LinkError::NotConnected { .. } => self.silent(node),
             LinkError::Deadline { after } => NodeError::Deadline(after),
-            LinkError::Refused { status, problem } => {
-                let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
-                NodeError::Refused { status: status.as_u16(), detail }
-            }
+            LinkError::Refused { status, problem } => NodeError::of(status, problem),
             other => NodeError::Broken(other.to_string()),
         }
     }
-}
-
-/// The words of a refusal: its problem document's detail, or the text itself.
-fn words(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Words {
-        detail: String,
-    }
-    serde_json::from_slice::<Words>(body)
-        .map_or_else(|_| String::from_utf8_lossy(body).chars().take(500).collect(), |words| words.detail)
 }

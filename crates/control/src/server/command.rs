@@ -7,7 +7,7 @@ use nodepanel_types::{
     api::{Command, CommandSent},
     limits::COMMAND_BYTES,
     permission::Permission,
-    wire::{CommandRequest, CommandResponse, WIRE_VERSION, path},
+    wire::{CommandRequest, CommandResponse, WIRE_VERSION, path, refusal},
 };
 
 use crate::{
@@ -63,15 +63,16 @@ impl ControlPlane {
 /// What a failed request to a node means to a user.
 pub(super) fn node_error(error: &NodeError) -> ControlError {
     match error {
-        NodeError::Refused { status: 404, .. } => ControlError::NodeUnreachable(
-            "The node does not know this server yet; this takes a moment after it was made.".to_owned(),
-        ),
-        NodeError::Refused { status: 507, detail } => ControlError::NodeDiskFull(detail.clone()),
-        // An agent has no other mistake to tell than that of its disk.
-        NodeError::Refused { status: 500, detail } => ControlError::NodeDiskFailing(detail.clone()),
-        // It could not do it now, which is no refusal.
-        NodeError::Refused { status: 500.., detail } => ControlError::NodeUnreachable(detail.clone()),
-        NodeError::Refused { detail, .. } => ControlError::NodeRefused(detail.clone()),
+        NodeError::Refused { status, kind, detail } => match (kind.as_str(), status) {
+            (refusal::UNKNOWN_SERVER, _) => ControlError::NodeUnreachable(
+                "The node does not know this server yet; this takes a moment after it was made.".to_owned(),
+            ),
+            (refusal::DISK_FULL, _) => ControlError::NodeDiskFull(detail.clone()),
+            (refusal::DISK_FAILING, _) => ControlError::NodeDiskFailing(detail.clone()),
+            // It could not do it now, which is no refusal.
+            (_, 500..) => ControlError::NodeUnreachable(detail.clone()),
+            _ => ControlError::NodeRefused(detail.clone()),
+        },
         NodeError::Unreachable(reason) => {
             ControlError::NodeUnreachable(format!("{reason} The game server itself goes on without us."))
         }

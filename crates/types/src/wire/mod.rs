@@ -8,6 +8,7 @@ pub mod console;
 pub mod desired;
 pub mod node;
 pub mod path;
+pub mod refusal;
 
 pub use console::{ConsoleFrame, ConsoleLine, LineKind};
 pub use desired::{
