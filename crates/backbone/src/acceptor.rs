@@ -45,7 +45,7 @@ const HANDSHAKES: usize = 256;
 const ENROLMENTS: usize = 16;
 /// How long an API server lets the others accept after an agent has reached it once too often. Which process gets a
 /// connection is up to the kernel, and can be the same one every time.
-const STAND_BACK: Duration = Duration::from_millis(50);
+const STAND_BACK: Duration = Duration::from_millis(100);
 /// It stands back at most once in this time, so that it never turns into a refusal to work.
 const STAND_BACK_EVERY: Duration = Duration::from_millis(250);
 /// How often a certificate is looked at for its renewal.

@@ -133,6 +133,12 @@ struct Dialling {
 /// Time for the API server that was reached to hear that it was superfluous.
 const BETWEEN_DIALS: Duration = Duration::from_millis(2);
 
+/// The exponent of the longest pause while another API server is looked for behind an address that accepts: 320 ms with
+/// the default intervals, so that the API server that was reached can stand back again.
+const LONGEST_LOOK: u32 = 4;
+/// For so many attempts (about ten seconds) it is looked for like this; then like for one that does not come back.
+const ABOUT_TO_COME: u32 = 48;
+
 /// What came of one attempt.
 enum Attempt {
     Linked,
@@ -162,7 +168,8 @@ impl Dialling {
                 }
                 Need::Wait(until) => sleep_until(until).await,
                 Need::Dial(purpose) => {
-                    match self.attempt(purpose, certificate).await {
+                    let attempt = self.attempt(purpose, certificate).await;
+                    match attempt {
                         Attempt::Linked if self.streak < LONGEST_STREAK => {
                             (self.streak, self.burst) = (self.streak.saturating_add(1), 0);
                             continue;
@@ -177,7 +184,12 @@ impl Dialling {
                     }
                     let mut random = [0; 8];
                     self.ids.fill(&mut random);
-                    let pause = self.shared.board.retry_pause(self.failures, u64::from_le_bytes(random));
+                    let exponent = match attempt {
+                        // Somebody there accepts, and names one that is missing: it is about to accept, too.
+                        Attempt::Duplicate if self.failures < ABOUT_TO_COME => self.failures.min(LONGEST_LOOK),
+                        _ => self.failures,
+                    };
+                    let pause = self.shared.board.retry_pause(exponent, u64::from_le_bytes(random));
                     self.failures = self.failures.saturating_add(1);
                     tokio::select! {
                         () = sleep(pause) => {}
