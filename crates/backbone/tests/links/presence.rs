@@ -87,6 +87,7 @@ async fn a_link_that_is_about_to_come_is_awaited_and_that_of_a_silent_node_is_no
     let registry = api.registry.clone();
     let node = agent.node;
     agent.kill();
+    eventually("the link is gone", || async { registry.link(node).is_none().then_some(()) }).await;
     // However long the patience: it ends when the node counts as silent.
     let lost = tokio::time::timeout(PATIENCE, registry.expect(node, Duration::from_secs(3_600)));
     assert!(lost.await.expect("not awaited for ever").is_none());
