@@ -101,6 +101,34 @@ test('a write made during an outage happens once, when it is over', async () => 
   }).finally(() => resume?.());
 });
 
+test('what is typed while a save waits for the end of an outage stays', async () => {
+  const server = await nodepanel.serverRunning('Before', COUNTER);
+  const { page, mistakes } = await openPage(browser, nodepanel.url);
+  let resume;
+  await watched(page, 'typed-meanwhile', async () => {
+    await signIn(page);
+    await page.goto(`/servers/${server.id}/settings`);
+    const name = page.getByLabel('Name', { exact: true });
+    const save = page.getByRole('region', { name: 'General' }).getByRole('button', { name: 'Save' });
+    await name.fill('Saved in the outage');
+    ({ resume } = await nodepanel.cutOff());
+    await page.getByTestId('outage').waitFor();
+    await save.click();
+    await until('the button says that it was heard', async () => ((await save.getAttribute('aria-busy')) === 'true' ? true : undefined));
+    await name.fill('Typed meanwhile');
+    resume();
+    resume = undefined;
+    await page.getByRole('heading', { name: 'Saved in the outage' }).waitFor();
+    await until('the save is over', async () => ((await save.getAttribute('aria-busy')) === 'true' ? undefined : true));
+    assert.equal(await name.inputValue(), 'Typed meanwhile');
+    await page.reload();
+    assert.equal(await name.inputValue(), 'Typed meanwhile', 'also after a reload');
+    await save.click();
+    await page.getByRole('heading', { name: 'Typed meanwhile' }).waitFor();
+  }).finally(() => resume?.());
+  assert.deepEqual(mistakes, []);
+});
+
 test('a first visit during which one of the panel’s files is lost is not a blank page, and comes right by itself', async () => {
   const { page, mistakes } = await openPage(browser, nodepanel.url);
   await watched(page, 'first-visit', async () => {

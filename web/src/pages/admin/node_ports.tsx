@@ -24,9 +24,9 @@ export function PortsCard({ node }: { node: NodeView }) {
     void queryClient.invalidateQueries({ queryKey: queries.allocations(node.id).queryKey });
     void queryClient.invalidateQueries({ queryKey: queries.nodes.queryKey });
   };
-  const add = useAct((_: null, options) => api.nodes.addAllocations(node.id, form.address.trim(), form.ports.trim(), options), {
-    onDone: () => {
-      clear();
+  const add = useAct((asked: typeof form, options) => api.nodes.addAllocations(node.id, asked.address.trim(), asked.ports.trim(), options), {
+    onDone: (_, asked) => {
+      clear(asked);
       refresh();
     },
   });
@@ -93,7 +93,7 @@ export function PortsCard({ node }: { node: NodeView }) {
         className="form"
         onSubmit={(event) => {
           event.preventDefault();
-          add.run(null);
+          add.run(form);
         }}
       >
         <div className="form-row">

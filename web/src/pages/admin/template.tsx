@@ -49,8 +49,8 @@ function Editor({ template }: { template: TemplateView | null }) {
   const [draft, change, clear] = useDraft<{ source: string | null }>(`template.${template?.id ?? NEW}`, { source: null });
   const source = draft.source ?? saved;
   const act = useAct((input: string, options) => (template === null ? api.templates.create(input, options) : api.templates.replace(template.id, input, options)), {
-    onDone: (view) => {
-      clear();
+    onDone: (view, sent) => {
+      clear({ source: sent });
       queryClient.setQueryData(queries.template(view.id).queryKey, view);
       void queryClient.invalidateQueries({ queryKey: queries.templates.queryKey });
       notify.done(`${view.name}: version ${view.version} is saved. Servers use it when they are told to, in their settings.`);
@@ -89,7 +89,7 @@ function Editor({ template }: { template: TemplateView | null }) {
             {template === null ? 'Save' : `Save as version ${template.version + 1}`}
           </Button>
           {draft.source !== null && (
-            <Button look="quiet" onClick={clear}>
+            <Button look="quiet" onClick={() => clear()}>
               Discard changes
             </Button>
           )}

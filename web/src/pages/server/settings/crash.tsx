@@ -14,7 +14,7 @@ type Key = (typeof FIELDS)[number]['key'];
 
 export function CrashSettings({ server }: { server: ServerView }) {
   const [draft, change, clear] = useDraft<Partial<Record<Key, string>>>(`settings.crash.${server.id}`, {});
-  const act = useSave(server, clear);
+  const act = useSave(server, draft, clear);
   const seconds = (key: Key): string => draft[key] ?? String(server.crash[key] / 1_000);
   const milliseconds = (key: Key): number => Math.round(Number(seconds(key)) * 1_000);
   return (
@@ -24,7 +24,7 @@ export function CrashSettings({ server }: { server: ServerView }) {
       changed={FIELDS.some(({ key }) => milliseconds(key) !== server.crash[key])}
       mayChange={server.permissions.includes('server.settings')}
       shown={FIELDS.map(({ key }) => `crash.${key}`)}
-      onDiscard={clear}
+      onDiscard={() => clear()}
       onSubmit={() =>
         act.run({
           crash: {

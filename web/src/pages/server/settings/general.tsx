@@ -20,7 +20,7 @@ export function GeneralSettings({ server }: { server: ServerView }) {
   const template = useQuery(queries.template(server.template.id));
   // Only what was changed is in the draft, so that somebody else's change of another field shows and stays.
   const [draft, change, clear] = useDraft<Draft>(`settings.general.${server.id}`, UNCHANGED);
-  const act = useSave(server, clear);
+  const act = useSave(server, draft, clear);
   const variables = template.data?.variables ?? [];
   const changedVariables = Object.entries(draft.variables).filter(([key, value]) => server.variables[key] !== value);
   const newName = draft.name !== null && draft.name !== server.name ? draft.name : null;
@@ -32,7 +32,7 @@ export function GeneralSettings({ server }: { server: ServerView }) {
       changed={newName !== null || changedVariables.length > 0}
       mayChange={server.permissions.includes('server.settings')}
       shown={['name', ...variables.map(({ key }) => `variables.${key}`)]}
-      onDiscard={clear}
+      onDiscard={() => clear()}
       onSubmit={() =>
         act.run({
           ...(newName === null ? {} : { name: newName }),

@@ -6,7 +6,7 @@ import { SettingsForm, useSave } from './save';
 
 export function LimitSettings({ server }: { server: ServerView }) {
   const [draft, change, clear] = useDraft<{ texts: LimitTexts | null }>(`settings.limits.${server.id}`, { texts: null });
-  const act = useSave(server, clear);
+  const act = useSave(server, draft, clear);
   const saved = limitTexts(server.limits);
   const texts = draft.texts ?? saved;
   return (
@@ -16,7 +16,7 @@ export function LimitSettings({ server }: { server: ServerView }) {
       changed={JSON.stringify(texts) !== JSON.stringify(saved)}
       mayChange={server.permissions.includes('server.limits')}
       shown={['limits.memory_mib', 'limits.cpu_percent', 'limits.pids', 'limits.disk_mib']}
-      onDiscard={clear}
+      onDiscard={() => clear()}
       onSubmit={() => act.run({ limits: readLimits(texts), generation: server.generation })}
     >
       <LimitFields texts={texts} onChange={(next) => change({ texts: next })} fieldError={act.fieldError} />

@@ -12,14 +12,16 @@ import { Failure } from '../../../ui/failure';
 import { notify } from '../../../ui/notices';
 import { stillFits } from './conflict';
 
-export function useSave(server: ServerView, onSaved: () => void): Act<UpdateServer> {
-  return useAct((change: UpdateServer, options) => saveOver(server, change, options), {
-    onDone: (view) => {
+/** Saves what the draft says now; `onSaved` is told which draft that was. */
+export function useSave<T>(server: ServerView, draft: T, onSaved: (sent: T) => void): Act<UpdateServer> {
+  const act = useAct(({ change }: { change: UpdateServer; sent: T }, options) => saveOver(server, change, options), {
+    onDone: (view, { sent }) => {
       putServer(view);
-      onSaved();
+      onSaved(sent);
       notify.done(`${view.name}: saved.${view.state === 'running' ? ' It takes effect at the next start.' : ''}`);
     },
   });
+  return { ...act, run: (change) => act.run({ change, sent: draft }) };
 }
 
 /** How often the server may have been changed while its change was on the way. */
