@@ -5,6 +5,7 @@
 
 mod bench;
 mod debian;
+mod etcd;
 mod generate;
 mod lint;
 mod machine;

@@ -211,7 +211,7 @@ impl ControlError {
 
 const fn store_code(error: &StoreError) -> ProblemCode {
     match error {
-        StoreError::DiskFull => ProblemCode::DiskFull,
+        StoreError::DiskFull | StoreError::QuotaReached => ProblemCode::DiskFull,
         StoreError::DiskFailing { .. } => ProblemCode::DiskFailing,
         StoreError::OutcomeUnknown { .. } => ProblemCode::OutcomeUnknown,
         StoreError::Corrupt { .. }
@@ -237,6 +237,12 @@ fn store_detail(error: &StoreError) -> String {
         StoreError::DiskFull => {
             "The disk that holds NodePanel's data is full, so nothing can be changed; nothing was. \
              What is there can be read, and game servers go on. It works again by itself when there is space."
+                .to_owned()
+        }
+        StoreError::QuotaReached => {
+            "What NodePanel's data may take on disk is used up, so nothing can be changed; nothing was. What is there can \
+             be read, and game servers go on. It is being cleaned up and works again by itself; its operator finds more \
+             in the log."
                 .to_owned()
         }
         StoreError::DiskFailing { .. } => {

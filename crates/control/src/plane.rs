@@ -148,7 +148,7 @@ impl ControlPlane {
     }
 
     async fn reach_newest(&self) -> bool {
-        let Some(newest) = self.store.glance() else { return false };
+        let Some(newest) = self.store.newest().await else { return false };
         if self.tables.revision().is_some_and(|known| known >= newest) {
             return true;
         }

@@ -43,8 +43,8 @@ impl Backend for Way {
         self.store.revision().await
     }
 
-    fn glance(&self) -> Option<Revision> {
-        self.store.glance()
+    async fn newest(&self) -> Option<Revision> {
+        self.store.newest().await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {

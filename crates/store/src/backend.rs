@@ -50,9 +50,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The present revision: also the cheapest proof that the store answers.
     async fn revision(&self) -> Result<Revision, StoreError>;
 
-    /// The newest revision that anybody has committed, known without waiting and cheaply enough to be asked before every
-    /// read: whatever was acknowledged before the call is in it. `None` when it cannot be known so.
-    fn glance(&self) -> Option<Revision>;
+    /// The newest revision that anybody has committed, told cheaply enough to be asked before every read: whatever was
+    /// acknowledged before the call is in it. `None` when it cannot be told soon.
+    async fn newest(&self) -> Option<Revision>;
 
     /// One entry, or `None` when the key does not exist.
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;

@@ -34,6 +34,11 @@ pub enum StoreError {
         "the disk that holds the store is full; nothing was written and reads go on: free some space, and writes work again by themselves"
     )]
     DiskFull,
+    /// What the cluster's members keep has reached their quota.
+    #[error(
+        "the store has reached its quota; nothing was written and reads go on: it is being cleaned up, and writes work again by themselves"
+    )]
+    QuotaReached,
     /// The disk reports an error where the store is written or read.
     #[error(
         "the disk that holds the store reports errors ({reason}); nothing was written and what is known can be read: look at the disk and the kernel's log; when it takes writes, they work again by themselves"
@@ -152,6 +157,7 @@ impl StoreError {
                 | Self::Timeout { .. }
                 | Self::OutcomeUnknown { .. }
                 | Self::DiskFull
+                | Self::QuotaReached
                 | Self::DiskFailing { .. }
         )
     }

@@ -1,7 +1,8 @@
 //! The versioned store: every fact that the control plane must not lose, under keys, with revisions.
 //!
 //! [`Backend`] is the contract: get, list by prefix, compare-and-swap transactions, leases, and watches that
-//! resume from a revision. [`SqliteBackend`] is the default, [`MemoryBackend`] is its twin that fails on demand.
+//! resume from a revision. [`SqliteBackend`] is the default, [`EtcdBackend`] the one for several hosts,
+//! [`MemoryBackend`] their twin that fails on demand.
 //!
 //! [`Repository`] gives typed records on top, [`Cache`] a full copy in memory that outlives an outage, and
 //! [`Election`] a leader whose writes are fenced.
@@ -13,6 +14,7 @@ mod backend;
 mod cache;
 mod election;
 mod error;
+mod etcd;
 mod journal;
 mod key;
 mod memory;
@@ -27,6 +29,10 @@ pub use backend::{Backend, Continue, Entry, Page, list_all};
 pub use cache::{Cache, CacheBuilder, Changed, Freshness, RecordChange, Verb, View};
 pub use election::{Election, Holder, Leadership, Lost};
 pub use error::StoreError;
+pub use etcd::{
+    EtcdAlarm, EtcdBackend, EtcdMember, EtcdOptions, EtcdStatus, EtcdTls, Sweep, UpkeepDone, UpkeepStep, UpkeepView,
+    next_step,
+};
 pub use journal::{Delivered, Journal, JournalLimits, Position};
 pub use key::{Key, Prefix};
 pub use memory::{Fault, MemoryBackend};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::npm::Project;
 use crate::workspace::Workspace;
-use crate::{debian, machine, panel, step};
+use crate::{debian, etcd, machine, panel, step};
 
 use super::Part;
 use super::summary::Summary;
@@ -40,6 +40,11 @@ pub fn run(workspace: &Workspace, wanted: impl Fn(Part) -> bool, summary: &mut S
     let mut ready = Ready::default();
     if wanted(Part::Drills) || wanted(Part::Browser) {
         packages(workspace, &mut ready, summary);
+    }
+    if (wanted(Part::Rust) || wanted(Part::Drills))
+        && let Err(error) = etcd::provide(workspace)
+    {
+        ready.lack(&[Part::Rust, Part::Drills], &format!("{error:#}"));
     }
     if !debian::is_root() {
         summary.note(

@@ -168,7 +168,7 @@ impl Backend for MemoryBackend {
         Ok(self.lock().history.revision())
     }
 
-    fn glance(&self) -> Option<Revision> {
+    async fn newest(&self) -> Option<Revision> {
         let state = self.lock();
         (!state.faults.is_out()).then(|| state.history.revision())
     }

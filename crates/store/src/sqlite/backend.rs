@@ -111,7 +111,7 @@ impl Backend for SqliteBackend {
         Ok(self.reader.read(|connection| Ok(Horizon::read(connection)?)).await?.revision)
     }
 
-    fn glance(&self) -> Option<Revision> {
+    async fn newest(&self) -> Option<Revision> {
         self.glance.look().ok().map(|(revision, _)| revision)
     }
 

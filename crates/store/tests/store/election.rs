@@ -47,6 +47,11 @@ async fn sqlite_hands_over_and_fences() {
     hands_over_and_fences(Subject::sqlite()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn etcd_hands_over_and_fences() {
+    hands_over_and_fences(Subject::etcd().await).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_recognised_as_a_victory() {
     let memory = MemoryBackend::new();

@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use nodepanel_store::{
-    Backend, Change, Key, MemoryBackend, Prefix, Revision, SqliteBackend, SqliteOptions, Transaction, Watch, WatchBatch,
+    Backend, Change, EtcdBackend, Key, MemoryBackend, Prefix, Revision, SqliteBackend, SqliteOptions, Transaction,
+    Watch, WatchBatch,
 };
 use tempfile::TempDir;
+
+use crate::cluster::{Cluster, Durability};
 
 /// Longer than anything here takes; a test that waits for this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -14,6 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 enum Kind {
     Memory(MemoryBackend),
     Sqlite(Arc<SqliteBackend>, #[expect(dead_code, reason = "keeps the directory")] TempDir),
+    Etcd(EtcdBackend, #[expect(dead_code, reason = "keeps the cluster")] Cluster),
 }
 
 /// A fresh store of some kind.
@@ -34,10 +38,22 @@ impl Subject {
         Self { backend: store.clone(), kind: Kind::Sqlite(store, dir) }
     }
 
+    pub async fn etcd() -> Self {
+        let cluster = Cluster::start(1, Durability::None).await;
+        let store = cluster.store("test").await;
+        Self { backend: Arc::new(store.clone()), kind: Kind::Etcd(store, cluster) }
+    }
+
+    /// Whether each transaction takes a revision, also one that changes nothing.
+    pub fn counts_turns(&self) -> bool {
+        matches!(self.kind, Kind::Etcd(..))
+    }
+
     pub async fn compact(&self, target: Revision) {
         match &self.kind {
             Kind::Memory(memory) => memory.compact(target),
             Kind::Sqlite(store, _) => store.compact(target).await.unwrap(),
+            Kind::Etcd(store, _) => store.compact(target).await.unwrap(),
         }
     }
 

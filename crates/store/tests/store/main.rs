@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod cache;
+mod cluster;
 mod conformance;
 mod damage;
 mod disk;
 mod election;
+mod fail_over;
 mod faults;
 mod harness;
 mod journal;

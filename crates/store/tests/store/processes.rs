@@ -55,14 +55,14 @@ impl Writer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_glance_shows_what_another_process_was_acknowledged() {
+async fn the_newest_revision_shows_what_another_process_was_acknowledged() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     // Two that know nothing of each other, as in two processes, and nobody who watches.
     let (writing, reading) = (open(&path), open(&path));
     for n in 0..200 {
         let written = writing.commit(Transaction::new().put(key("/a/1"), n.to_string())).await.unwrap();
-        assert_eq!(reading.glance(), Some(written.revision));
+        assert_eq!(reading.newest().await, Some(written.revision));
     }
 }
 

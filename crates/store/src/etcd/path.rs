@@ -1,0 +1,19 @@
+//! The paths of etcd's requests.
+
+pub(super) const RANGE: &str = "/etcdserverpb.KV/Range";
+pub(super) const TXN: &str = "/etcdserverpb.KV/Txn";
+pub(super) const COMPACT: &str = "/etcdserverpb.KV/Compact";
+pub(super) const WATCH: &str = "/etcdserverpb.Watch/Watch";
+pub(super) const LEASE_GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
+pub(super) const LEASE_REVOKE: &str = "/etcdserverpb.Lease/LeaseRevoke";
+pub(super) const LEASE_KEEP_ALIVE: &str = "/etcdserverpb.Lease/LeaseKeepAlive";
+pub(super) const LEASE_LEFT: &str = "/etcdserverpb.Lease/LeaseTimeToLive";
+pub(super) const MEMBER_ADD: &str = "/etcdserverpb.Cluster/MemberAdd";
+pub(super) const MEMBER_REMOVE: &str = "/etcdserverpb.Cluster/MemberRemove";
+pub(super) const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
+pub(super) const MEMBER_PROMOTE: &str = "/etcdserverpb.Cluster/MemberPromote";
+pub(super) const STATUS: &str = "/etcdserverpb.Maintenance/Status";
+pub(super) const ALARM: &str = "/etcdserverpb.Maintenance/Alarm";
+pub(super) const DEFRAGMENT: &str = "/etcdserverpb.Maintenance/Defragment";
+pub(super) const SNAPSHOT: &str = "/etcdserverpb.Maintenance/Snapshot";
+pub(super) const MOVE_LEADER: &str = "/etcdserverpb.Maintenance/MoveLeader";
