@@ -227,6 +227,8 @@ const fn store_code(error: &StoreError) -> ProblemCode {
         | StoreError::ReadOnly { .. }
         | StoreError::Compacted { .. }
         | StoreError::FutureRevision { .. }
+        | StoreError::Moved { .. }
+        | StoreError::Incomplete
         | StoreError::LeaseNotFound { .. } => ProblemCode::StoreUnavailable,
     }
 }

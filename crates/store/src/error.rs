@@ -34,6 +34,17 @@ pub enum StoreError {
         "the disk that holds the store is full; nothing was written and reads go on: free some space, and writes work again by themselves"
     )]
     DiskFull,
+    /// Everything is in another store now, or on its way there.
+    #[error("the store has moved to {to}; nothing was written: this process has to look there")]
+    Moved {
+        /// Where to, in words.
+        to: String,
+    },
+    /// The store is being filled from another one, which is not finished.
+    #[error(
+        "the store is being filled from another one and is not complete; nothing was written: finish that move, or take it back"
+    )]
+    Incomplete,
     /// What the cluster's members keep has reached their quota.
     #[error(
         "the store has reached its quota; nothing was written and reads go on: it is being cleaned up, and writes work again by themselves"
@@ -158,6 +169,8 @@ impl StoreError {
                 | Self::OutcomeUnknown { .. }
                 | Self::DiskFull
                 | Self::QuotaReached
+                | Self::Moved { .. }
+                | Self::Incomplete
                 | Self::DiskFailing { .. }
         )
     }

@@ -18,6 +18,7 @@ mod etcd;
 mod journal;
 mod key;
 mod memory;
+mod moving;
 mod revision;
 mod sqlite;
 mod tail;
@@ -36,6 +37,7 @@ pub use etcd::{
 pub use journal::{Delivered, Journal, JournalLimits, Position};
 pub use key::{Key, Prefix};
 pub use memory::{Fault, MemoryBackend};
+pub use moving::{Housed, Move, MoveError, MoveStep, go_on, move_all, moved};
 pub use revision::{LeaseId, Revision};
 pub use sqlite::{BootClock, HostClock, SqliteBackend, SqliteOptions};
 pub use transaction::{CommitError, Committed, Compare, Conflict, Expected, Operation, Transaction, limits};

@@ -95,6 +95,8 @@ impl Operation {
 pub struct Transaction {
     pub(crate) compares: Vec<Compare>,
     pub(crate) operations: Vec<Operation>,
+    /// How many of the compares are not the caller's.
+    pub(crate) house: usize,
 }
 
 impl Transaction {
@@ -137,10 +139,21 @@ impl Transaction {
         &self.operations
     }
 
+    /// Adds the conditions of the house, which are told before any other and beside the limits: that none of `signs`
+    /// exists.
+    pub(crate) fn at_home<const N: usize>(mut self, signs: [Key; N]) -> Self {
+        let absent = signs.map(|key| Compare { key, expected: Expected::Absent });
+        self.compares.splice(0..0, absent);
+        self.house = N;
+        self
+    }
+
     /// Refuses what some backend could not commit. Every backend calls this first.
     pub fn validate(&self) -> Result<(), StoreError> {
-        let counts =
-            [("the number of compares", self.compares.len()), ("the number of operations", self.operations.len())];
+        let counts = [
+            ("the number of compares", self.compares.len() - self.house),
+            ("the number of operations", self.operations.len()),
+        ];
         for (what, actual) in counts {
             within(what, actual, limits::OPERATIONS)?;
         }

@@ -199,7 +199,7 @@ impl Backend for MemoryBackend {
             match dead {
                 None => state.history.commit(&transaction),
                 Some(lease) => {
-                    let compares = Transaction { compares: transaction.compares.clone(), operations: Vec::new() };
+                    let compares = Transaction { operations: Vec::new(), ..transaction.clone() };
                     state.history.commit(&compares)?;
                     Err(StoreError::LeaseNotFound { lease }.into())
                 }

@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod journal;
 mod model;
+mod moving;
 mod old_forms;
 mod processes;
 mod records;
