@@ -26,7 +26,7 @@ pub mod run_dir;
 pub mod service;
 pub mod sockets;
 pub mod supervisor;
-mod whole_file;
+pub mod whole_file;
 pub mod wire;
 pub mod worker;
 mod worker_log;

@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Replaces a file, which its owner alone may read. Blocks until its content and its name are on disk.
 ///
 /// A draft that a crash leaves beside it (`<name>.new`) is overwritten by the next.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = Path::new(&draft);
@@ -30,12 +30,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The same with JSON.
-pub(crate) fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     replace(path, &serde_json::to_vec_pretty(value)?)
 }
 
 /// Reads what [`replace_json`] wrote; `None` when there is no file. What cannot be understood is `InvalidData`.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => {
             serde_json::from_slice(&bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))

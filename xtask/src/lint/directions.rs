@@ -13,6 +13,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("nodepanel-bench", &["nodepanel-types", "nodepanel-store"]),
     ("nodepanel-backbone", &["nodepanel-types"]),
     ("nodepanel-supervise", &["nodepanel-types"]),
+    ("nodepanel-cluster", &["nodepanel-types", "nodepanel-supervise", "nodepanel-store"]),
     ("nodepanel-shim", &["nodepanel-types", "nodepanel-supervise"]),
     // The store is missing on purpose: a host that runs games must need nobody else's data.
     ("nodepanel-agent", &["nodepanel-types", "nodepanel-supervise", "nodepanel-backbone", "nodepanel-shim"]),
