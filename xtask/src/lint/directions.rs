@@ -6,7 +6,7 @@
 use crate::workspace::{Dependency, Package};
 
 /// Each crate and what it may use in what it ships.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("nodepanel-types", &[]),
     ("nodepanel-store", &["nodepanel-types"]),
     // It measures from outside; the store only to fill it.
