@@ -78,6 +78,11 @@ test('nothing between the browser and NodePanel takes the page, the form, the co
   );
   assert.deepEqual(mistakes, []);
   await report(t, figures);
+  // Last, so that one slow answer does not take the other figures along.
+  if (JUDGE) {
+    const late = figures.filter((each) => each.banner_ms > BANNER_MS || each.recovered_ms > RECOVERED_MS);
+    assert.deepEqual(late, [], 'the banner or the recovery came too late');
+  }
 });
 
 async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, editor, counter, worker }) {
@@ -154,10 +159,6 @@ async function drill({ fault, words, seconds, delayMs = 0, says, round, reader, 
   };
   assert.deepEqual(effects, { restarts: 1, changes: 2, commands: 1 }, `every click has one effect (${words})`);
   assert.deepEqual(gaps, [], `the console has no gap (${words})`);
-  if (JUDGE) {
-    assert.ok(bannerMs <= BANNER_MS, `${words}: the banner came after ${bannerMs} ms`);
-    assert.ok(recoveredMs <= RECOVERED_MS, `${words}: recovered after ${recoveredMs} ms`);
-  }
   return { fault: words, lasted_s: Math.round((ended - began) / 1_000), banner_ms: bannerMs, recovered_ms: recoveredMs, console_live_ms: consoleMs, clicks: 3, effects: 3, console_gaps: gaps.length };
 }
 
