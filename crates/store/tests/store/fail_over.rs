@@ -183,8 +183,11 @@ async fn a_minority_takes_no_writes_and_says_what_it_does_not_know() {
     assert!(matches!(&refused, CommitError::Store(error) if error.is_retryable()), "{refused}");
     assert_eq!(store.newest().await, None, "nobody can say what the others know");
     let begun = Instant::now();
-    assert_eq!(store.newest().await, None);
-    assert!(begun.elapsed() < Duration::from_millis(200), "who asks next does not wait again");
+    for _ in 0..100 {
+        assert_eq!(store.newest().await, None);
+    }
+    // Each of them for itself would wait for 300 ms.
+    assert!(begun.elapsed() < Duration::from_secs(15), "who asks next does not wait again: {:?}", begun.elapsed());
     assert!(store.revision().await.is_err());
     let ended = async {
         while let Some(item) = watch.next().await {
